@@ -1,0 +1,37 @@
+/** The commands behind `npm start`, `npm run preview|destroy|cluster|env` and `npm test`. */
+import { clusterCommand } from "./cluster-command";
+import { environmentCommand } from "./pulumi-env";
+import { destroyCommand, previewCommand, startCommand } from "./start";
+import { testCommand } from "./test";
+
+const commands: Record<string, { run: (argv: string[]) => Promise<number>; help: string }> = {
+  start: { run: startCommand, help: "bring the mesh of the stack `local` up on this machine and print a summary" },
+  preview: { run: previewCommand, help: "show what `start` would change" },
+  destroy: { run: destroyCommand, help: "take the mesh down (asks first; --yes does not)" },
+  cluster: { run: clusterCommand, help: "up | down | status | kubeconfig | delete: the embedded cluster alone" },
+  env: { run: environmentCommand, help: 'print the environment for pulumi by hand: eval "$(npm run --silent env)"' },
+  test: { run: testCommand, help: "every test that needs no cloud account" },
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name = "help", ...rest] = argv;
+  const command = commands[name];
+  if (!command) {
+    const known = Object.entries(commands).map(([word, { help }]) => `  ${word.padEnd(8)} ${help}`);
+    process.stderr.write([`${JSON.stringify(name)} is no command; there are:`, ...known, ""].join("\n"));
+    return name === "help" ? 0 : 2;
+  }
+  return command.run(rest);
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    // A message for people; the stack trace only where somebody asks for it.
+    const detail = error instanceof Error ? (process.env["DEBUG"] ? error.stack : error.message) : String(error);
+    process.stderr.write(`\n${detail}\n`);
+    process.exitCode = 1;
+  },
+);

@@ -1,0 +1,90 @@
+/** `npm start`, `npm run preview` and `npm run destroy`: the stack `local` on the embedded cluster. */
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline/promises";
+import { parseArgs } from "node:util";
+import { startCluster } from "./cluster";
+import { projectRoot } from "./paths";
+import { pulumiEnvironment } from "./pulumi-env";
+import { formatSummary, type MeshSummary } from "./summary";
+
+const stack = "local";
+
+export async function startCommand(argv: string[]): Promise<number> {
+  parse(argv, {});
+  const env = await ready();
+  say(`Deploying the stack ${stack} (pulumi up) ...`);
+  const code = await pulumi(env, ["up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive"]);
+  if (code !== 0) {
+    return code;
+  }
+  const summary = JSON.parse(await pulumiOutput(env, ["stack", "output", "summary", "--stack", stack, "--json"])) as MeshSummary;
+  process.stdout.write(`\n${formatSummary(summary)}\n`);
+  return 0;
+}
+
+export async function previewCommand(argv: string[]): Promise<number> {
+  const { values } = parse(argv, { diff: { type: "boolean", default: false } });
+  const env = await ready();
+  return pulumi(env, ["preview", "--stack", stack, "--non-interactive", ...(values["diff"] === true ? ["--diff"] : [])]);
+}
+
+export async function destroyCommand(argv: string[]): Promise<number> {
+  const { values } = parse(argv, { yes: { type: "boolean", short: "y", default: false } });
+  const env = await ready();
+  if (values["yes"] !== true && !(await confirmed())) {
+    say("Nothing was changed.");
+    return 1;
+  }
+  // The databases of the mesh are protected. Whoever said yes above has agreed to lose them, so the protection goes first.
+  const unprotected = await pulumi(env, ["state", "unprotect", "--all", "--stack", stack, "--yes"]);
+  return unprotected || pulumi(env, ["destroy", "--stack", stack, "--yes", "--skip-preview", "--non-interactive"]);
+}
+
+/** Tool chain, embedded cluster and stack; everything that is there already is left as it is. */
+async function ready(): Promise<NodeJS.ProcessEnv> {
+  const env = await pulumiEnvironment();
+  const cluster = await startCluster({ name: stack, crds: ["gateway-api"] });
+  say(`The cluster ${stack} is ready: KUBECONFIG=${cluster.kubeconfigPath}`);
+  await pulumiOutput(env, ["stack", "select", stack, "--create", "--non-interactive"]);
+  return env;
+}
+
+async function confirmed(): Promise<boolean> {
+  if (!process.stdin.isTTY) {
+    throw new Error("destroy deletes the databases of the mesh: --yes is needed where nobody can be asked");
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question("This deletes every database of the local mesh. Type `yes` to go on: ");
+  terminal.close();
+  return answer.trim() === "yes";
+}
+
+function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(argv: string[], options: T): ReturnType<typeof parseArgs> {
+  return parseArgs({ args: argv, options, strict: true, allowPositionals: false });
+}
+
+function pulumi(env: NodeJS.ProcessEnv, args: string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("pulumi", args, { cwd: projectRoot, env, stdio: ["ignore", "inherit", "inherit"] });
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
+
+function pulumiOutput(env: NodeJS.ProcessEnv, args: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("pulumi", args, { cwd: projectRoot, env, stdio: ["ignore", "pipe", "pipe"] });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+    child.on("error", reject);
+    child.on("close", (code) =>
+      code === 0 ? resolve(Buffer.concat(out).toString()) : reject(new Error(`pulumi ${args.join(" ")} failed:\n${Buffer.concat(err).toString()}`)),
+    );
+  });
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

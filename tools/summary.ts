@@ -1,0 +1,56 @@
+/** The readable end of `npm start`. */
+
+/** What the stack exports as `summary`; plain values. */
+export interface MeshSummary {
+  mesh: string;
+  namespace: string;
+  nodes: { name: string; zone: string; region: string; shards: number[]; primaryShards: number[] }[];
+  shards: { count: number; replicas: number; mapVersion: string; warnings: string[] };
+  topics: { name: string; partitions: number }[];
+  databases: { engine: string; endpoint: string }[];
+  snapshots: { group: string; schedule: string; when: string; store: string; inUse: string[] }[];
+  services: { service: string; version: string; snapshot: string; endpoint: string; weight: number }[];
+  routes: { name: string; request: string; destination: string }[];
+}
+
+/** The summary as text of at most about 100 columns. */
+export function formatSummary(summary: MeshSummary): string {
+  const { shards } = summary;
+  return [
+    `Mesh ${summary.mesh} in namespace ${summary.namespace}: ${shards.count} shards × ${shards.replicas} on ${summary.nodes.length} mesh nodes (shard map ${shards.mapVersion})`,
+    ...shards.warnings.map((warning) => `  warning: ${warning}`),
+    "",
+    ...section("Mesh nodes (* = primary)", ["node", "zone", "shards"], summary.nodes.map((node) => [node.name, node.zone, shardList(node)])),
+    ...section("Topics", ["topic", "partitions"], summary.topics.map((topic) => [topic.name, String(topic.partitions)])),
+    ...section("Databases (each pod reaches the one of its own node)", ["engine", "endpoint"], summary.databases.map((db) => [db.engine, db.endpoint])),
+    ...section(
+      "Snapshots",
+      ["group", "schedule", "when", "store", "in use"],
+      summary.snapshots.map((group) => [group.group, group.schedule, group.when, group.store, group.inUse.join(" ") || "none"]),
+    ),
+    ...section(
+      "Services",
+      ["service", "version", "snapshot", "endpoint", "weight"],
+      summary.services.map((one) => [one.service, one.version, one.snapshot, one.endpoint, String(one.weight)]),
+    ),
+    ...section("Routes", ["route", "request", "goes to"], summary.routes.map((route) => [route.name, route.request, route.destination])),
+    "Next:",
+    "  npm run preview                    what would change, after an edit of stacks/Pulumi.local.yaml",
+    "  npm run cluster -- status          the embedded cluster; `-- kubeconfig` prints the file for kubectl",
+  ].join("\n");
+}
+
+function shardList(node: MeshSummary["nodes"][number]): string {
+  const primary = new Set(node.primaryShards);
+  return node.shards.map((shard) => `${shard}${primary.has(shard) ? "*" : ""}`).join(" ");
+}
+
+/** A titled table, or nothing where there are no rows. */
+function section(title: string, head: string[], rows: string[][]): string[] {
+  if (rows.length === 0) {
+    return [];
+  }
+  const widths = head.map((word, column) => Math.max(word.length, ...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (cells: string[]): string => `  ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd();
+  return [title, line(head), ...rows.map(line), ""];
+}

@@ -1,0 +1,82 @@
+/** `npm test`: lint, types, and the jest projects, with one line of true numbers at the end. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { projectRoot, stateDir } from "./paths";
+import { pulumiEnvironment } from "./pulumi-env";
+import { resolveTools } from "./resolve";
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+/** Checks that are one command each. */
+const checks: { name: string; args: string[] }[] = [
+  { name: "types", args: ["tsc", "--noEmit", "-p", "tsconfig.json"] },
+  { name: "lint", args: ["eslint", "."] },
+  { name: "format", args: ["prettier", "--check", "."] },
+];
+
+/** The engine and the contract project start clusters of their own; one file at a time keeps two cores free for each. */
+const projects = [
+  { name: "unit", args: ["--maxWorkers=2"] },
+  { name: "contract", args: ["--runInBand"] },
+  { name: "engine", args: ["--runInBand"] },
+];
+
+export async function testCommand(argv: string[]): Promise<number> {
+  const folder = join(stateDir, "test-results");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  // The tool chain is fetched or built before the first test, so that no test waits for a compiler.
+  await resolveTools(["etcd", "kubernetes", "kwok", "pulumi"]);
+  await pulumiEnvironment();
+
+  const total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const check of checks) {
+    const code = await run(check.name, "npx", ["--no-install", ...check.args]);
+    add(total, { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 });
+  }
+  for (const project of projects) {
+    const file = join(folder, `${project.name}.json`);
+    rmSync(file, { force: true });
+    const args = ["jest", "--selectProjects", project.name, "--passWithNoTests=false", "--json", `--outputFile=${file}`, ...project.args, ...argv];
+    const code = await run(`${project.name} tests`, "npx", ["--no-install", ...args]);
+    add(total, readCounts(file, code));
+  }
+
+  const line = `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`;
+  writeFileSync(join(folder, "counts.txt"), `${line}\n`);
+  process.stdout.write(`\n${line}\n`);
+  return total.failed > 0 ? 1 : 0;
+}
+
+/** What jest counted. A file that could not even be loaded counts as one failure, and so does a run without a result. */
+function readCounts(file: string, code: number): Counts {
+  if (!existsSync(file)) {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const result = JSON.parse(readFileSync(file, "utf8")) as Record<string, number>;
+  const failed = (result["numFailedTests"] ?? 0) + (result["numRuntimeErrorTestSuites"] ?? 0);
+  return {
+    passed: result["numPassedTests"] ?? 0,
+    failed: code !== 0 && failed === 0 ? 1 : failed,
+    skipped: (result["numPendingTests"] ?? 0) + (result["numTodoTests"] ?? 0),
+  };
+}
+
+function add(total: Counts, more: Counts): void {
+  total.passed += more.passed;
+  total.failed += more.failed;
+  total.skipped += more.skipped;
+}
+
+function run(title: string, command: string, args: string[]): Promise<number> {
+  process.stderr.write(`\n── ${title} ──\n`);
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd: projectRoot, stdio: ["ignore", "inherit", "inherit"] });
+    child.on("error", reject);
+    child.on("close", (code) => resolve(code ?? 1));
+  });
+}
