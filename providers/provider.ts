@@ -63,8 +63,8 @@ export interface MeshNodeRequest {
 
 /** One mesh node, made or adopted. */
 export interface MeshNodeHandle {
-  /** Name of the Kubernetes Node. */
-  kubernetesNodeName: pulumi.Output<string>;
+  /** Name of the Kubernetes Node; undefined where the node is known by its label only. */
+  kubernetesNodeName: pulumi.Output<string | undefined>;
   /** The cloud's id of the machine, where there is one. */
   providerId: pulumi.Output<string | undefined>;
   /** Resolves to true when the node is there and can take pods. */

@@ -2,10 +2,11 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
+import type { MeshSummary } from "../src/model/summary";
 import { startCluster } from "./cluster";
 import { projectRoot } from "./paths";
 import { pulumiEnvironment } from "./pulumi-env";
-import { formatSummary, type MeshSummary } from "./summary";
+import { formatSummary } from "./summary";
 
 const stack = "local";
 

@@ -1,17 +1,5 @@
 /** The readable end of `npm start`. */
-
-/** What the stack exports as `summary`; plain values. */
-export interface MeshSummary {
-  mesh: string;
-  namespace: string;
-  nodes: { name: string; zone: string; region: string; shards: number[]; primaryShards: number[] }[];
-  shards: { count: number; replicas: number; mapVersion: string; warnings: string[] };
-  topics: { name: string; partitions: number }[];
-  databases: { engine: string; endpoint: string }[];
-  snapshots: { group: string; schedule: string; when: string; store: string; inUse: string[] }[];
-  services: { service: string; version: string; snapshot: string; endpoint: string; weight: number }[];
-  routes: { name: string; request: string; destination: string }[];
-}
+import type { MeshSummary } from "../src/model/summary";
 
 /** The summary as text of at most about 100 columns. */
 export function formatSummary(summary: MeshSummary): string {

@@ -6,9 +6,13 @@ import { MeshInputError } from "../model/errors";
  *
  * For what the typed args of a component did not think of.
  */
-export type ChildTransform<Args> = (args: Args, opts: pulumi.CustomResourceOptions) => { args?: Args; opts?: pulumi.CustomResourceOptions } | void;
+export type ChildTransform<Args> = (
+  args: Args,
+  opts: pulumi.CustomResourceOptions,
+) => { args?: Args; opts?: pulumi.CustomResourceOptions } | void;
 
-type ChildClass<Args, R> = new (name: string, args: Args, opts?: pulumi.CustomResourceOptions) => R;
+// The args of generated classes are optional; without `| undefined` here they would be inferred so, and no transform would fit.
+type ChildClass<Args, R> = new (name: string, args: Args | undefined, opts?: pulumi.CustomResourceOptions) => R;
 
 /** Creates one child of a component, after the user's transform of that child. */
 export function createChild<Args, R extends pulumi.Resource>(

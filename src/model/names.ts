@@ -19,12 +19,17 @@ export const dnsLabelRule = "a DNS label is allowed: lower-case letters, digits 
  * so that two long names never collide and the same input always gives the same name.
  */
 export function dnsName(...parts: readonly string[]): string {
+  return dnsNameWithin(maxDnsLabel, ...parts);
+}
+
+/** Like `dnsName` for a shorter limit, for names that Kubernetes lengthens, for example that of a StatefulSet. */
+export function dnsNameWithin(limit: number, ...parts: readonly string[]): string {
   const whole = parts.join("-");
-  if (whole.length <= maxDnsLabel) {
+  if (whole.length <= limit) {
     return whole;
   }
   const hash = createHash("sha256").update(whole).digest("hex").slice(0, 8);
-  return `${whole.slice(0, maxDnsLabel - 9).replace(/-+$/, "")}-${hash}`;
+  return `${whole.slice(0, limit - 9).replace(/-+$/, "")}-${hash}`;
 }
 
 /** A short, stable checksum of a value: the same for equal values whatever the order of their keys. */

@@ -1,0 +1,132 @@
+/** What every provider does alike with a node request: check it, and fill in the defaults of `NodeSpec`. */
+import { meshLabel, nodeLabel, labelPrefix } from "../src/kubernetes/labels";
+import { checkLabels, checkLabelValue, checkTaints } from "../src/kubernetes/label-rules";
+import { checkDnsLabel, checkKnownKeys, checkList, checkObject, checkOneOf, checkQuantity } from "../src/model/checks";
+import { joinPath, keyPath, Problems, type InputProblem } from "../src/model/errors";
+import type { LocalDisk, MeshNodeRequest, NodeSpec } from "./provider";
+
+/** Well-known labels, https://kubernetes.io/docs/reference/labels-annotations-taints/. */
+export const zoneLabel = "topology.kubernetes.io/zone";
+export const regionLabel = "topology.kubernetes.io/region";
+export const hostnameLabel = "kubernetes.io/hostname";
+export const architectureLabel = "kubernetes.io/arch";
+export const osLabel = "kubernetes.io/os";
+
+const architectures = ["amd64", "arm64"];
+const specKeys = ["zone", "region", "cpu", "memory", "architecture", "localDisks", "spot", "imageFamily", "taints", "labels"];
+
+/** Labels that follow from other properties, with the property that decides them. */
+const decidedLabels: Readonly<Record<string, string>> = {
+  [zoneLabel]: "spec.zone",
+  [regionLabel]: "spec.region",
+  [architectureLabel]: "spec.architecture",
+  [hostnameLabel]: "the node's name",
+  [osLabel]: "the node's image",
+};
+
+/** A disk with its defaults filled in. */
+export interface FullLocalDisk {
+  size: string;
+  mountPath: string;
+}
+
+/** A `NodeSpec` with its defaults filled in. */
+export interface FullNodeSpec {
+  zone: string;
+  region: string;
+  cpu: string;
+  memory: string;
+  architecture: string;
+  localDisks: FullLocalDisk[];
+}
+
+/** The disks of a spec with their mount paths, `/mnt/compute-mesh/<position>` where none is given. */
+export function localDisks(spec: NodeSpec): FullLocalDisk[] {
+  return (spec.localDisks ?? []).map((disk, index) => ({ size: disk.size, mountPath: disk.mountPath ?? `/mnt/compute-mesh/${index}` }));
+}
+
+/** Fills in the defaults of a spec that has been checked. */
+export function fullNodeSpec(spec: NodeSpec, defaultRegion: string): FullNodeSpec {
+  return {
+    zone: spec.zone,
+    region: spec.region ?? defaultRegion,
+    cpu: spec.cpu ?? "4",
+    memory: spec.memory ?? "16Gi",
+    architecture: spec.architecture ?? "amd64",
+    localDisks: localDisks(spec),
+  };
+}
+
+/** All that can be wrong with a request whatever the cloud; paths are relative to the request. */
+export function checkNodeRequest(request: MeshNodeRequest): InputProblem[] {
+  const problems = new Problems("node");
+  checkDnsLabel(problems, "nodeName", request.nodeName);
+  checkDnsLabel(problems, "mesh", request.mesh);
+  if (typeof request.weight !== "number" || !Number.isFinite(request.weight) || request.weight <= 0) {
+    problems.add("weight", String(request.weight), "a number above 0 is allowed; 1 is the share of a usual node");
+  }
+  if (checkObject(problems, "spec", request.spec)) {
+    checkSpec(problems, request.spec as unknown as NodeSpec);
+  }
+  return [...problems.all];
+}
+
+function checkSpec(problems: Problems, spec: NodeSpec): void {
+  checkKnownKeys(problems, "spec", spec, specKeys);
+  checkLabelValue(problems, "spec.zone", spec.zone, true);
+  if (spec.region !== undefined) {
+    checkLabelValue(problems, "spec.region", spec.region, true);
+  }
+  if (spec.cpu !== undefined) {
+    checkQuantity(problems, "spec.cpu", spec.cpu);
+  }
+  if (spec.memory !== undefined) {
+    checkQuantity(problems, "spec.memory", spec.memory);
+  }
+  if (spec.architecture !== undefined) {
+    checkOneOf(problems, "spec.architecture", spec.architecture, architectures);
+  }
+  if (spec.spot !== undefined && typeof spec.spot !== "boolean") {
+    problems.add("spec.spot", spec.spot, "true or false is allowed");
+  }
+  if (spec.localDisks !== undefined && checkList(problems, "spec.localDisks", spec.localDisks)) {
+    checkDisks(problems, spec);
+  }
+  if (spec.taints !== undefined && checkList(problems, "spec.taints", spec.taints)) {
+    checkTaints(problems, "spec.taints", spec.taints);
+  }
+  if (spec.labels !== undefined && checkLabels(problems, "spec.labels", spec.labels)) {
+    checkFreeLabels(problems, spec.labels);
+  }
+}
+
+function checkDisks(problems: Problems, spec: NodeSpec): void {
+  const seen = new Set<string>();
+  (spec.localDisks ?? []).forEach((disk: LocalDisk, index) => {
+    const path = joinPath("spec.localDisks", index);
+    checkKnownKeys(problems, path, disk, ["size", "mountPath"]);
+    checkQuantity(problems, joinPath(path, "size"), disk.size);
+    const mountPath = localDisks(spec)[index]?.mountPath ?? "";
+    if (!/^\/[^\s:]+$/.test(mountPath)) {
+      problems.add(joinPath(path, "mountPath"), mountPath, "an absolute path without spaces and colons is allowed");
+    } else if (seen.has(mountPath)) {
+      problems.add(joinPath(path, "mountPath"), mountPath, "another disk is mounted there");
+    }
+    seen.add(mountPath);
+  });
+}
+
+/** Labels that other properties decide, and our own ones, cannot be set by hand: two knobs would decide one thing. */
+function checkFreeLabels(problems: Problems, labels: Readonly<Record<string, string>>): void {
+  for (const [key, value] of Object.entries(labels)) {
+    const path = keyPath("spec.labels", key);
+    const decider = decidedLabels[key];
+    if (decider !== undefined) {
+      problems.add(path, value, `the label is decided by ${decider}`);
+    } else if (key === nodeLabel || key === meshLabel) {
+      problems.add(path, value, `the label is decided by ${key === nodeLabel ? "nodeName" : "mesh"}`);
+    } else if (key.startsWith(`${labelPrefix}/`)) {
+      problems.add(path, value, `labels below ${labelPrefix}/ belong to compute-mesh`);
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/** The stack's configuration: from Pulumi.<stack>.yaml to typed args, with every wrong key named. */
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { existingProvider, type ExistingProviderOptions } from "../providers/existing";
+import { localProvider } from "../providers/local";
+import type { NodeProvider } from "../providers/provider";
+import { type ComputeMeshArgs, model } from "../src";
+
+/** What the program of this folder deploys. */
+export interface StackSettings {
+  /** Name of the mesh. Default: `mesh`. */
+  name: string;
+  args: ComputeMeshArgs;
+}
+
+/** Folder of the embedded clusters, made by `npm run cluster -- up`. */
+const clusters = path.resolve(__dirname, "..", ".compute-mesh", "clusters");
+
+/**
+ * Reads and checks the configuration. What is inside `mesh` is checked by ComputeMesh itself.
+ *
+ * @param values key without the project's prefix → text, as Pulumi hands it to a program
+ * @throws MeshInputError with every unknown or wrong key
+ */
+export function readStackSettings(values: Record<string, string>): StackSettings {
+  const problems = new model.Problems("stack configuration");
+  model.checkKnownKeys(problems, "", values, ["name", "cloud", "mesh"]);
+  const nodeProvider = readCloud(problems, readObject(problems, "cloud", values["cloud"], "{ local: {} }"));
+  const mesh = readObject(problems, "mesh", values["mesh"], "the args of ComputeMesh: nodes, shards, topics, kafka, …");
+  if (mesh && "nodeProvider" in mesh) {
+    problems.add("mesh.nodeProvider", mesh["nodeProvider"], "it is chosen by the key `cloud`");
+  }
+  problems.throwIfAny();
+  return { name: values["name"] ?? "mesh", args: { ...(mesh as unknown as ComputeMeshArgs), nodeProvider: nodeProvider as NodeProvider } };
+}
+
+function readCloud(problems: model.Problems, cloud: Record<string, unknown> | undefined): NodeProvider | undefined {
+  if (!cloud) {
+    return undefined;
+  }
+  model.checkKnownKeys(problems, "cloud", cloud, ["local", "existing"]);
+  switch (model.exactlyOne(problems, "cloud", cloud, ["local", "existing"])) {
+    case "local":
+      return readLocal(problems, cloud["local"]);
+    case "existing":
+      return model.checkObject(problems, "cloud.existing", cloud["existing"])
+        ? existingProvider(cloud["existing"] as unknown as ExistingProviderOptions)
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+/** The embedded cluster of this machine; its kubeconfig is where the tool chain put it. */
+function readLocal(problems: model.Problems, local: unknown): NodeProvider | undefined {
+  if (!model.checkObject(problems, "cloud.local", local)) {
+    return undefined;
+  }
+  model.checkKnownKeys(problems, "cloud.local", local, ["cluster", "region", "kubeconfigPath"]);
+  const { cluster = "local", region = "local-1", kubeconfigPath } = local;
+  for (const [key, value] of Object.entries({ cluster, region })) {
+    model.checkDnsLabel(problems, `cloud.local.${key}`, value);
+  }
+  const file = typeof kubeconfigPath === "string" ? kubeconfigPath : path.join(clusters, String(cluster), "kubeconfig");
+  if (!fs.existsSync(file)) {
+    problems.add("cloud.local.cluster", cluster, `no such cluster is up: start it with \`npm run cluster -- up --name ${String(cluster)}\``);
+  }
+  return problems.any
+    ? undefined
+    : localProvider({ kubeconfig: fs.readFileSync(file, "utf8"), clusterName: String(cluster), region: String(region) });
+}
+
+function readObject(problems: model.Problems, key: string, text: string | undefined, allowed: string): Record<string, unknown> | undefined {
+  let value: unknown;
+  try {
+    value = text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    value = text; // a plain word: reported below as no object
+  }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  problems.add(key, value, `an object is allowed: ${allowed}`);
+  return undefined;
+}

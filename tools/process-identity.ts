@@ -1,0 +1,92 @@
+/** Who a process is: its pid alone is not enough, because the system gives it to another process later. */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+
+/** A process that cannot be mistaken for a later one with the same pid. */
+export interface ProcessIdentity {
+  pid: number;
+  /** Boot id and start time in clock ticks on Linux, the start date elsewhere. Compared as text only. */
+  startTime: string;
+}
+
+let bootId: string | undefined;
+function currentBoot(): string {
+  if (bootId !== undefined) return bootId;
+  try {
+    bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    bootId = "";
+  }
+  return bootId;
+}
+
+/** Start time of a running process; undefined where there is none, or only its unreaped entry (zombie). */
+export function startTimeOf(pid: number): string | undefined {
+  if (process.platform === "linux") {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      // Field 2 is the name in parentheses and may hold spaces and parentheses; fields are counted from the last one. State is 3, start time is 22.
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      return fields[0] === "Z" || fields[0] === "X" ? undefined : `${currentBoot()}:${fields[19]}`;
+    } catch {
+      return undefined;
+    }
+  }
+  try {
+    const line = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    return line === "" || line.startsWith("Z") ? undefined : line.replace(/^\S+\s+/, "");
+  } catch {
+    return undefined;
+  }
+}
+
+/** This process. */
+export function ownIdentity(): ProcessIdentity {
+  return { pid: process.pid, startTime: startTimeOf(process.pid) ?? "" };
+}
+
+/** True while exactly this process runs; false for another process that has its pid now. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  return identity.startTime !== "" && startTimeOf(identity.pid) === identity.startTime;
+}
+
+/** Sends a signal to exactly this process. False where it no longer runs. */
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
+  if (!isAlive(identity)) return false;
+  try {
+    process.kill(identity.pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Processes whose command line satisfies `matches`; used to find what a crash left behind before its pid was recorded. */
+export function findProcesses(matches: (argv: string[]) => boolean): ProcessIdentity[] {
+  const found: ProcessIdentity[] = [];
+  for (const [pid, argv] of commandLines()) {
+    if (pid === process.pid || !matches(argv)) continue;
+    const startTime = startTimeOf(pid);
+    if (startTime !== undefined) found.push({ pid, startTime });
+  }
+  return found;
+}
+
+function* commandLines(): Generator<[number, string[]]> {
+  if (process.platform === "linux") {
+    for (const entry of readdirSync("/proc")) {
+      if (!/^\d+$/.test(entry)) continue;
+      try {
+        yield [Number(entry), readFileSync(`/proc/${entry}/cmdline`, "utf8").split("\0")];
+      } catch {
+        // It ended meanwhile, or belongs to somebody else.
+      }
+    }
+    return;
+  }
+  const listing = execFileSync("ps", ["-axww", "-o", "pid=,command="], { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  for (const line of listing.split("\n")) {
+    const match = /^\s*(\d+)\s+(.*)$/.exec(line);
+    if (match) yield [Number(match[1]), match[2].split(" ")];
+  }
+}
