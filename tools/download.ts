@@ -56,6 +56,19 @@ function open(url: string, redirects = 5): Promise<IncomingMessage> {
   });
 }
 
+/** Throws where the server cannot be reached within a few seconds; any answer of it will do. Remembered like a failed download. */
+export async function reachable(url: string): Promise<void> {
+  const off = downloadsOff();
+  if (off !== undefined) throw new Error(`downloads: ${off}`);
+  try {
+    (await open(url)).destroy();
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) return;
+    unreachable = messageOf(error);
+    throw error;
+  }
+}
+
 /** Downloads to a file. `onProgress` gets bytes so far and, where known, in all. Throws where it fails; nothing is left behind then. */
 export async function download(url: string, file: string, onProgress?: (bytes: number, total?: number) => void): Promise<void> {
   const off = downloadsOff();

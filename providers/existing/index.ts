@@ -67,7 +67,11 @@ function checkOptions(options: ExistingProviderOptions): void {
     checkKnownKeys(problems, "kubernetes", options.kubernetes, ["kubeconfig", "context", "clusterIdentifier"]);
   }
   if (checkLabels(problems, "selector", options.selector) && Object.keys(options.selector).length === 0) {
-    problems.add("selector", options.selector, "at least one label is needed: without one, every node of the cluster would belong to the mesh");
+    problems.add(
+      "selector",
+      options.selector,
+      "at least one label is needed: without one, every node of the cluster would belong to the mesh",
+    );
   }
   checkNodeNames(problems, options.nodeNames ?? {});
   problems.throwIfAny();

@@ -57,11 +57,20 @@ function checkTopology(
   }
 }
 
-function checkPresent(problems: Problems, labels: Readonly<Record<string, string>>, path: string, expected: Readonly<Record<string, string>>): void {
+function checkPresent(
+  problems: Problems,
+  labels: Readonly<Record<string, string>>,
+  path: string,
+  expected: Readonly<Record<string, string>>,
+): void {
   for (const [key, value] of Object.entries(expected)) {
     const actual = labels[key];
     if (actual !== value) {
-      problems.add(keyPath(path, key), value, actual === undefined ? "the node does not carry this label" : `the node carries ${JSON.stringify(actual)}`);
+      problems.add(
+        keyPath(path, key),
+        value,
+        actual === undefined ? "the node does not carry this label" : `the node carries ${JSON.stringify(actual)}`,
+      );
     }
   }
 }
@@ -80,7 +89,11 @@ function checkTolerated(problems: Problems, taints: readonly Taint[], tolerated:
       (other) => other.key === taint.key && other.effect === taint.effect && (other.value === undefined || other.value === taint.value),
     );
     if (!known && taint.effect !== "PreferNoSchedule" && !passingTaints.test(taint.key)) {
-      problems.add("spec.taints", tolerated, `the node's taint ${taint.key}=${taint.value ?? ""}:${taint.effect} is missing, so no pod of the mesh could run there`);
+      problems.add(
+        "spec.taints",
+        tolerated,
+        `the node's taint ${taint.key}=${taint.value ?? ""}:${taint.effect} is missing, so no pod of the mesh could run there`,
+      );
     }
   }
 }

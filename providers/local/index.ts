@@ -8,7 +8,16 @@ import { checkKnownKeys } from "../../src/model/checks";
 import { Problems } from "../../src/model/errors";
 import { formatBytes, parseQuantity } from "../../src/model/quantity";
 import type { MeshNodeFacts } from "../../src/model/topology";
-import { architectureLabel, checkNodeRequest, fullNodeSpec, hostnameLabel, osLabel, regionLabel, zoneLabel, type FullNodeSpec } from "../node-spec";
+import {
+  architectureLabel,
+  checkNodeRequest,
+  fullNodeSpec,
+  hostnameLabel,
+  osLabel,
+  regionLabel,
+  zoneLabel,
+  type FullNodeSpec,
+} from "../node-spec";
 import type { ClusterHandle, MeshNodeHandle, MeshNodeRequest, NodeProvider } from "../provider";
 
 /** On a simulated Node: what the stage `tools/kwok/node-initialize.yaml` copies into its status as capacity and architecture. */

@@ -93,7 +93,11 @@ export function normalizeComputeMeshNode(name: string, args: ComputeMeshNodeArgs
   if (isNodeProvider(args.nodeProvider)) {
     problems.addAll("", args.nodeProvider.check(request));
   } else {
-    problems.add("nodeProvider", args.nodeProvider, "a node provider is allowed, for example localProvider({ … }) or existingProvider({ … })");
+    problems.add(
+      "nodeProvider",
+      args.nodeProvider,
+      "a node provider is allowed, for example localProvider({ … }) or existingProvider({ … })",
+    );
   }
   problems.throwIfAny();
   return request;

@@ -59,8 +59,9 @@ function duplicate(a: SourcedEntry, host: string): string {
 
 /** A request that two rules of equal precedence take, and that no more specific one takes away from them. */
 function tie(order: readonly SourcedEntry[], a: SourcedEntry, b: SourcedEntry, host: string): string | undefined {
-  const both = a.rule === b.rule || matchKey(a.match) === matchKey(b.match) ? undefined : intersect(a.match, b.match);
-  const witness = both && findWitness(order, both, host, (winner) => comparePrecedence(winner.match, a.match) === 0);
+  const both = a.rule === b.rule ? undefined : intersect(a.match, b.match);
+  const equal = both === undefined || matchKey(a.match) === matchKey(b.match);
+  const witness = equal ? undefined : findWitness(order, both, host, (winner) => comparePrecedence(winner.match, a.match) === 0);
   if (both === undefined || witness === undefined) {
     return undefined;
   }

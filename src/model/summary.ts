@@ -1,3 +1,8 @@
+import type { LocalDbFacts, SnapshotGroupFacts, TopicFacts, VersionedServiceFacts } from "./facts";
+import { describeSchedule } from "./schedule";
+import { primaryShardsOfNode, type ShardMap, shardsOfNode } from "./shard-map";
+import type { MeshNodeFacts } from "./topology";
+
 /** One readable picture of a deployed mesh: plain values, known in preview, exported by the stacks and printed by `npm start`. */
 export interface MeshSummary {
   mesh: string;
@@ -23,4 +28,55 @@ export interface NodeSummary {
   shards: number[];
   /** Those of them whose first owner is this node. */
   primaryShards: number[];
+}
+
+/** What a summary is made of. */
+export interface MeshSummaryInput {
+  mesh: string;
+  namespace: string;
+  nodes: readonly MeshNodeFacts[];
+  shardMap: ShardMap;
+  warnings: readonly string[];
+  topics: Record<string, TopicFacts>;
+  database: LocalDbFacts;
+  /** `key` is the group's name in the mesh. */
+  snapshotGroups: readonly { key: string; facts: SnapshotGroupFacts }[];
+  services: readonly VersionedServiceFacts[];
+  routes: readonly { name: string; summary: string; witness: string }[];
+}
+
+/** Makes the summary of a mesh. */
+export function summarizeMesh(input: MeshSummaryInput): MeshSummary {
+  const { shardMap, namespace } = input;
+  return {
+    mesh: input.mesh,
+    namespace,
+    nodes: input.nodes.map(({ name, zone, region }) => ({
+      name,
+      zone,
+      region,
+      shards: shardsOfNode(shardMap, name),
+      primaryShards: primaryShardsOfNode(shardMap, name),
+    })),
+    shards: { count: shardMap.shardCount, replicas: shardMap.replicas, mapVersion: shardMap.version, warnings: [...input.warnings] },
+    topics: Object.entries(input.topics).map(([name, { partitions }]) => ({ name, partitions })),
+    databases: [{ engine: input.database.engine, endpoint: `${input.database.serviceName}.${namespace}.svc:${input.database.port}` }],
+    snapshots: input.snapshotGroups.map(({ key, facts }) => ({
+      group: key,
+      schedule: facts.schedule,
+      when: describeSchedule(facts.schedule),
+      store: facts.storeKind,
+      inUse: [...facts.snapshots],
+    })),
+    services: input.services.flatMap((service) =>
+      service.endpoints.map((endpoint) => ({
+        service: service.name,
+        version: endpoint.version,
+        snapshot: endpoint.snapshot,
+        endpoint: `${endpoint.serviceName}.${namespace}.svc:${endpoint.port}`,
+        weight: service.weights[endpoint.version] ?? 0,
+      })),
+    ),
+    routes: input.routes.map((route) => ({ name: route.name, request: route.witness, destination: route.summary })),
+  };
 }

@@ -68,7 +68,10 @@ export async function startMocks(answers: MockAnswers = {}): Promise<Recorder> {
   const mocks: pulumi.runtime.Mocks = {
     newResource: (args) => {
       const inputs = reveal(args.inputs);
-      return { id: args.id || `${args.name}-id`, state: { ...(inputs.value as object), ...answers.state?.({ ...args, inputs: inputs.value }) } };
+      return {
+        id: args.id || `${args.name}-id`,
+        state: { ...(inputs.value as object), ...answers.state?.({ ...args, inputs: inputs.value }) },
+      };
     },
     call: (args) => answers.call?.(args) ?? args.inputs,
   };
@@ -116,7 +119,7 @@ async function settleAll(resources: readonly unknown[], resource?: pulumi.Resour
     await valueOf(resource.urn);
   }
   // A finished registration can resolve an Output that starts the next one, so the queue must be found idle several times.
-  for (let idle = 0, seen = -1; idle < 3; ) {
+  for (let idle = 0, seen = -1; idle < 3;) {
     // Exported but marked @internal, hence the cast. disconnect() would wait too, but ends the program.
     await (pulumi.runtime as unknown as { waitForRPCs(): Promise<void> }).waitForRPCs();
     await new Promise((resolve) => setImmediate(resolve));

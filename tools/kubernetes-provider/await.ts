@@ -1,8 +1,7 @@
 /** Waiting: for an object to become ready, and for a deleted one to be gone. */
 import type { Client, ObjectRef } from "./client";
 import { errorText } from "../plugin/serve";
-import { isNotFound } from "./errors";
-import { groupKind, type KubeObject, mapsAt, numberAt, objectId, textAt, valueAt } from "./json";
+import { type KubeObject, mapsAt, objectId, textAt, valueAt } from "./json";
 import { pending } from "./ready";
 
 export interface Wait {
@@ -20,10 +19,11 @@ const lastPauseMs = 2000;
 
 /** Resolves with the ready object. `seen` gets every object on the way, so that the newest is known also when this throws. */
 export async function untilReady(client: Client, object: KubeObject, wait: Wait, seen: (live: KubeObject) => void): Promise<KubeObject> {
-  let last = object;
   const look = async (): Promise<KubeObject | string> => {
-    const live = await client.get(object).catch((error: unknown) => finishedJob(error, last));
-    last = live;
+    const live = await client.find(object);
+    if (!live) {
+      throw new Error("it was deleted in the meantime");
+    }
     seen(live);
     return (await pending(client, live)) ?? live;
   };
@@ -66,14 +66,6 @@ async function poll<T>(wait: Wait, what: string, step: () => Promise<T | string>
     }
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
-}
-
-/** A Job with a time to live is deleted by the cluster soon after it has finished. */
-function finishedJob(error: unknown, last: KubeObject): KubeObject {
-  if (!isNotFound(error) || groupKind(last) !== "batch/Job" || numberAt(last, "spec", "ttlSecondsAfterFinished") === undefined) {
-    throw error;
-  }
-  return { ...last, status: { ...(last["status"] as object), conditions: [{ type: "Complete", status: "True" }] } };
 }
 
 /** Why pods do not come is said in events of the object or of what it owns: a failing webhook, an exceeded quota, an image that is not there. */

@@ -1,5 +1,6 @@
 /** Property paths as Pulumi writes them: `spec.replicas`, `metadata.labels["a.b/c"]`, `spec.template.spec.containers[0].image`, `[*]`. */
 import { isMap, type Json, type JsonMap, type Path } from "./json";
+import { isCoreSecret } from "./shape";
 
 /** Any key of a map or any index of a list. */
 export const wildcard: unique symbol = Symbol("*");
@@ -40,6 +41,14 @@ export function pathText(path: Path): string {
     }
     return text === "" ? key : `${text}.${key}`;
   }, "");
+}
+
+/** The ignoreChanges of one object; `stringData` of a Secret is looked for where it is stored, in `data`. */
+export function ignoredPatterns(object: JsonMap, texts: readonly string[]): Pattern[] {
+  return texts.map((text) => {
+    const [head, ...tail] = parsePattern(text);
+    return head === undefined ? [] : [head === "stringData" && isCoreSecret(object) ? "data" : head, ...tail];
+  });
 }
 
 /**

@@ -63,8 +63,11 @@ async function run(args: VersionedServiceArgs, name = "prices"): Promise<{ recor
 
 /** The message for wrong args, one line per problem. */
 async function refusal(changes: Record<string, unknown>, name = "prices"): Promise<string[]> {
-  await startMocks();
-  return failureOf(() => new VersionedService(name, argsWith(changes as Partial<VersionedServiceArgs>))).split("\n");
+  const recorder = await startMocks();
+  const message = failureOf(() => new VersionedService(name, argsWith(changes as Partial<VersionedServiceArgs>)));
+  await recorder.settle();
+  expect(recorder.resources.filter((resource) => resource.custom)).toEqual([]);
+  return message.split("\n");
 }
 
 const keyOf = (resource: { type: string; name: string }): string => `${resource.type} ${resource.name}`;
@@ -306,7 +309,7 @@ describe("VersionedService as a StatefulSet", () => {
 
 describe("wrong args of a VersionedService", () => {
   const image = "acme/prices:1";
-  const version = (changes: object): object => ({ versions: { v1: { image, snapshots: [noon], ...changes } } });
+  const version = (changes: object): Record<string, unknown> => ({ versions: { v1: { image, snapshots: [noon], ...changes } } });
   const path = 'versionedService "prices": ';
 
   it.each<[string, Record<string, unknown>, string]>([

@@ -1,0 +1,188 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { NodeProvider, NodeSpec } from "../../providers/provider";
+import { type ChildTransform, createChild, type DataProtection, dataOptions, orFail } from "../kubernetes/children";
+import { dataLabel, describeLabels } from "../kubernetes/labels";
+import { contentHash, dnsName, isDnsLabel, stableJson } from "../model/names";
+import type { ShardMap } from "../model/shard-map";
+import type { MeshSummary } from "../model/summary";
+import type { MeshNodeFacts } from "../model/topology";
+import { type ComputeMeshPlan, normalizeComputeMesh } from "./compute-mesh-plan";
+import { ComputeMeshNode } from "./compute-mesh-node";
+import { GlooRoutes, type GlooRoutesArgs } from "./gloo-routes";
+import { LocalDbDaemonSet, type LocalDbDaemonSetArgs } from "./local-db-daemon-set";
+import { ShardedIngest, type ShardedIngestArgs } from "./sharded-ingest";
+import { SnapshotGroup, type SnapshotGroupArgs } from "./snapshot-group";
+import { VersionedService, type VersionedServiceArgs } from "./versioned-service";
+
+/** One mesh node of a mesh; its key is its name. */
+export interface MeshNodeEntry {
+  spec: NodeSpec;
+  /** Share of the work relative to the other nodes, above 0. Default: 1. */
+  weight?: number;
+  /** Default: the node provider's. */
+  dataProtection?: DataProtection;
+}
+
+/** How the computation is cut. */
+export interface ShardsArgs {
+  /** Number of shards, at least 1. Fixed at creation: another number would put rows into other shards. */
+  count: number;
+  /** Owners of each shard, on different nodes. Default: 1. */
+  replicas?: number;
+  /** `preferred`: replicas in one zone are a warning; `required`: an error. Default: `preferred`. */
+  zoneSpread?: string;
+  /** The shard map before this change; with it as little as possible moves. Default: none. */
+  previous?: ShardMap;
+}
+
+/** The database of every node: a LocalDbDaemonSet without what the mesh itself knows. */
+export type MeshDatabaseArgs = Omit<LocalDbDaemonSetArgs, "namespace" | "nodes">;
+/** A ShardedIngest without what the mesh itself knows. */
+export type MeshIngestArgs = Omit<ShardedIngestArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
+/** A SnapshotGroup without what the mesh itself knows. */
+export type MeshSnapshotArgs = Omit<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
+/** A VersionedService without what the mesh itself knows, and the name of its snapshot group. */
+export type MeshServiceArgs = Omit<VersionedServiceArgs, "namespace" | "serviceName" | "nodes" | "database" | "snapshotGroup" | "shardMap"> & {
+  /** Key of the snapshot group whose snapshots the versions are bound to. */
+  snapshotGroup: string;
+};
+/** GlooRoutes without what the mesh itself knows. */
+export type MeshRoutesArgs = Omit<GlooRoutesArgs, "namespace" | "services">;
+
+/** Raw overrides of the mesh's own children; the parts have `transforms` of their own. */
+export interface ComputeMeshTransforms {
+  namespace?: ChildTransform<k8s.core.v1.NamespaceArgs>;
+  /** One per topic: the record of how its partitions are cut. */
+  topic?: ChildTransform<k8s.core.v1.ConfigMapArgs>;
+}
+
+export interface ComputeMeshArgs {
+  /** The cloud that the mesh runs on, for example `localProvider(…)`. */
+  nodeProvider: NodeProvider;
+  /** Name of the namespace that is created for the mesh, a DNS label. Default: the name of the mesh. */
+  namespace?: string;
+  /** The mesh nodes by name. Adding or removing one renames no other. */
+  nodes: Record<string, MeshNodeEntry>;
+  shards: ShardsArgs;
+  /** The ingested Kafka topics by name. The number of partitions of a topic is fixed at creation. */
+  topics: ShardedIngestArgs["topics"];
+  kafka: ShardedIngestArgs["kafka"];
+  /** Default: PostgreSQL in memory. */
+  database?: MeshDatabaseArgs;
+  /** Default: Bento. */
+  ingest?: MeshIngestArgs;
+  /** Snapshot groups by name. Default: none. */
+  snapshots?: Record<string, MeshSnapshotArgs>;
+  /** Services by name. Default: none. */
+  services?: Record<string, MeshServiceArgs>;
+  /** Default: no routes. */
+  routes?: MeshRoutesArgs;
+  transforms?: ComputeMeshTransforms;
+}
+
+/**
+ * A whole mesh from one typed object: nodes, databases, ingest, snapshots, services and routes, linked to each other.
+ *
+ * Everything is checked before anything is created, and every wrong property is reported at once. Whoever needs the parts one by one uses the other
+ * components; this one adds nothing to them but the links, the namespace, and one protected record per topic of how it is cut into shards.
+ *
+ * Costs one resource per node, per topic and per (version, snapshot) beside a constant number; none per shard.
+ *
+ * @example
+ * const mesh = new ComputeMesh("quotes", {
+ *   nodeProvider: existingProvider({ clusterName: "prod-eu", selector: { "node-pool": "mesh" } }),
+ *   nodes: { "n-1": { spec: { zone: "eu-1a" } }, "n-2": { spec: { zone: "eu-1b" } } },
+ *   shards: { count: 16, replicas: 2 },
+ *   topics: { orders: { partitions: 16 } },
+ *   kafka: { brokers: ["kafka-bootstrap.kafka.svc:9092"] },
+ * });
+ */
+export class ComputeMesh extends pulumi.ComponentResource {
+  /** Which mesh node owns which shard; plain, known in preview. */
+  public readonly shardMap: ShardMap;
+  /** The mesh nodes; plain, known in preview. */
+  public readonly nodes: MeshNodeFacts[];
+  /** A readable picture of the whole mesh; plain, known in preview. */
+  public readonly summary: MeshSummary;
+  public readonly namespaceName: pulumi.Output<string>;
+  /** Resolves to true when every node and workload of the mesh is ready. */
+  public readonly ready: pulumi.Output<boolean>;
+
+  public constructor(name: string, args: ComputeMeshArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("compute-mesh:index:ComputeMesh", name, shownArgs(args), opts);
+    const plan = orFail(this, () => normalizeComputeMesh(name, args));
+    plan.summary.shards.warnings.forEach((warning) => void pulumi.log.warn(`shard map: ${warning}`, this));
+
+    const cluster = args.nodeProvider.createCluster(`${name}-cluster`, { parent: this });
+    const opt = { parent: this, provider: cluster.kubernetes };
+    const namespace = createNamespace(name, args, plan, opt);
+    const inside = { namespace: namespace.metadata.name };
+    const nodes = plan.nodes.map((node) => new ComputeMeshNode(node.name, node.args, opt));
+    createTopicRecords(name, args, plan, inside.namespace, opt);
+    const database = new LocalDbDaemonSet(plan.database.name, { ...plan.database.args, ...inside }, opt);
+    const ingest = new ShardedIngest(plan.ingest.name, { ...plan.ingest.args, ...inside }, opt);
+    const groups = plan.snapshotGroups.map((group) => new SnapshotGroup(group.name, { ...group.args, ...inside }, opt));
+    const services = plan.services.map((service) => new VersionedService(service.name, { ...service.args, ...inside }, opt));
+    plan.routes.forEach((routes) => new GlooRoutes(routes.name, { ...routes.args, ...inside }, opt));
+
+    this.shardMap = plan.shardMap;
+    this.nodes = plan.facts;
+    this.summary = plan.summary;
+    this.namespaceName = namespace.metadata.name;
+    this.ready = pulumi.all([...nodes, database, ingest, ...groups, ...services].map((part) => part.ready)).apply((all) => all.every(Boolean));
+    this.registerOutputs({
+      shardMap: this.shardMap,
+      nodes: this.nodes,
+      summary: this.summary,
+      namespaceName: this.namespaceName,
+      ready: this.ready,
+    });
+  }
+}
+
+type ChildOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
+
+/** The args as policies see them: a provider is known by its name, because its options can hold credentials. */
+function shownArgs(args: ComputeMeshArgs): pulumi.Inputs {
+  const { nodeProvider, transforms: _transforms, ...shown } = args;
+  return { ...shown, nodeProvider: nodeProvider?.name };
+}
+
+function createNamespace(name: string, args: ComputeMeshArgs, plan: ComputeMeshPlan, opt: ChildOptions): k8s.core.v1.Namespace {
+  const metadata = {
+    name: plan.namespace,
+    labels: {
+      ...describeLabels(name, "mesh"),
+      "pod-security.kubernetes.io/enforce": plan.podSecurity,
+    },
+  };
+  // Deleting a namespace deletes everything in it, protected or not: it is as valuable as the databases.
+  const protection = dataOptions(args.database?.dataProtection);
+  return createChild(k8s.core.v1.Namespace, `${name}-namespace`, { metadata }, { ...opt, ...protection }, args.transforms?.namespace);
+}
+
+/**
+ * One record per topic of how its partitions are cut into shards. It is immutable and protected, so that a change of the shard count or of the
+ * partitions, which would silently put rows into other shards, is refused in preview. New topics are new records.
+ */
+function createTopicRecords(name: string, args: ComputeMeshArgs, plan: ComputeMeshPlan, namespace: pulumi.Input<string>, opt: ChildOptions): void {
+  for (const [topic, { partitions }] of Object.entries(plan.topics)) {
+    const record = {
+      metadata: {
+        name: topicRecordName(name, topic),
+        namespace,
+        labels: { ...describeLabels(name, "topic"), [dataLabel]: "shard-plan" },
+      },
+      immutable: true,
+      data: { "plan.json": stableJson({ topic, partitions, shardCount: plan.shardMap.shardCount }) },
+    };
+    const protection = dataOptions(args.database?.dataProtection);
+    createChild(k8s.core.v1.ConfigMap, `${name}-topic-${topic}`, record, { ...opt, ...protection }, args.transforms?.topic);
+  }
+}
+
+/** Topic names may hold capitals, dots and underscores; where they do, a hash keeps `a.b` and `a_b` apart. */
+function topicRecordName(name: string, topic: string): string {
+  return isDnsLabel(topic) ? dnsName(name, "topic", topic) : dnsName(name, "topic", contentHash(topic));
+}

@@ -1,0 +1,83 @@
+/**
+ * Ends an ephemeral cluster when its owner is gone, even after `kill -9` of the owner, and removes the cluster's folder.
+ *
+ * Usage: node watchdog.cjs <ownerPid> <folder> [ownerStartTime]
+ * Plain JavaScript on purpose: tests run from TypeScript sources, before anything is compiled. It ends as well when the folder is gone.
+ */
+"use strict";
+const { execFileSync } = require("node:child_process");
+const fs = require("node:fs");
+const path = require("node:path");
+
+const ownerPid = Number(process.argv[2]);
+const folder = process.argv[3];
+if (!Number.isInteger(ownerPid) || ownerPid < 2 || !folder || !path.isAbsolute(folder) || !fs.existsSync(path.join(folder, "ephemeral"))) {
+  process.stderr.write("usage: node watchdog.cjs <ownerPid> <absolute folder of an ephemeral cluster> [ownerStartTime]\n");
+  process.exit(2);
+}
+
+/** As `startTimeOf` in process-identity.ts: both read the same recorded values. */
+function startTimeOf(pid) {
+  if (process.platform === "linux") {
+    try {
+      const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      const boot = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+      return fields[0] === "Z" || fields[0] === "X" ? undefined : `${boot}:${fields[19]}`;
+    } catch {
+      return undefined;
+    }
+  }
+  try {
+    const line = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    return line === "" || line.startsWith("Z") ? undefined : line.replace(/^\S+\s+/, "");
+  } catch {
+    return undefined;
+  }
+}
+
+const ownerStartTime = process.argv[4] || startTimeOf(ownerPid);
+
+/** Parts by their pid files. A part started in the very moment of the kill may have none yet; its command line names the folder. */
+function parts() {
+  const found = [];
+  const pids = path.join(folder, "pids");
+  for (const file of fs.existsSync(pids) ? fs.readdirSync(pids) : []) {
+    if (!file.endsWith(".json")) continue;
+    try {
+      const { pid, startTime } = JSON.parse(fs.readFileSync(path.join(pids, file), "utf8"));
+      if (startTime && startTimeOf(pid) === startTime) found.push(pid);
+    } catch {
+      // A half-written file: found by its command line below.
+    }
+  }
+  if (process.platform !== "linux") return found;
+  for (const entry of fs.readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
+    try {
+      const argv = fs.readFileSync(`/proc/${entry}/cmdline`, "utf8").split("\0");
+      if (argv.some((argument) => argument.startsWith("--") && argument.includes(`=${folder}/`))) found.push(Number(entry));
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return found;
+}
+
+function check() {
+  if (!fs.existsSync(folder)) process.exit(0);
+  if (ownerStartTime !== undefined && startTimeOf(ownerPid) === ownerStartTime) return;
+  const left = parts();
+  for (const pid of left) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  if (left.length > 0) return; // Looked at again until none is left, then the files go.
+  fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  process.exit(0);
+}
+
+setInterval(check, 300);
