@@ -96,8 +96,7 @@ async function startLocked(options: StartOptions, paths: ClusterPaths, binaries:
       const context: PartContext = { paths, ports: state.ports, pki, stages: kwok.stages };
       const access = writeAccess(options.name, paths, state, pki.caCertificate);
       try {
-        await startParts(context, access, binaries, kwok, progress);
-        await installCrds(access, options.crds ?? [], (text) => progress.detail(text));
+        await startParts(context, access, binaries, kwok, progress, options.crds ?? []);
         progress.done("ready");
         return { ...describe(options, paths, access), alreadyRunning: false, milliseconds: Date.now() - began };
       } catch (error) {
@@ -175,7 +174,14 @@ function writeAccess(name: string, paths: ClusterPaths, state: ClusterState, caF
   return access("admin");
 }
 
-async function startParts(context: PartContext, access: ApiAccess, binaries: Record<string, string>, kwok: KwokFiles, progress: Progress): Promise<void> {
+async function startParts(
+  context: PartContext,
+  access: ApiAccess,
+  binaries: Record<string, string>,
+  kwok: KwokFiles,
+  progress: Progress,
+  crds: CrdSet[],
+): Promise<void> {
   // etcd reads its settings from ETCD_* as well: those of the user are for another one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("ETCD_") && key !== "KUBECONFIG"));
   const start = (name: PartName): Promise<unknown> =>
@@ -189,11 +195,21 @@ async function startParts(context: PartContext, access: ApiAccess, binaries: Rec
     await waitUntil("the API server", context.paths, ["etcd", "kube-apiserver"], async () => (await client.request("GET", "/readyz")).status === 200);
     await Promise.all((["kube-controller-manager", "kube-scheduler", "kwok"] as const).map(start));
     progress.detail("controllers");
-    await client.request("PATCH", "/apis/storage.k8s.io/v1/storageclasses/kwok-volume?fieldManager=compute-mesh&force=true", readFileSync(kwok.storageClass, "utf8"), "application/apply-patch+yaml");
-    await waitUntil("the default service account", context.paths, partNames, () => defaultAccountExists(client.request));
+    // The controllers load while the CRDs go in.
+    await Promise.all([
+      applyStorageClass(client.request, kwok.storageClass),
+      installCrds(access, crds, (text) => progress.detail(text)),
+      waitUntil("the default service account", context.paths, partNames, () => defaultAccountExists(client.request)),
+    ]);
   } finally {
     client.close();
   }
+}
+
+async function applyStorageClass(request: ApiRequest, file: string): Promise<void> {
+  const path = "/apis/storage.k8s.io/v1/storageclasses/kwok-volume?fieldManager=compute-mesh&force=true";
+  const { status, body } = await request("PATCH", path, readFileSync(file, "utf8"), "application/apply-patch+yaml");
+  if (status >= 300) throw new Error(`the default StorageClass is refused: ${JSON.stringify(body)}`);
 }
 
 async function defaultAccountExists(request: ApiRequest): Promise<boolean> {

@@ -10,10 +10,13 @@ import type { MeshNodeFacts } from "../model/topology";
 import type { ComputeMeshArgs } from "./compute-mesh";
 import { type ComputeMeshNodeArgs, normalizeComputeMeshNode } from "./compute-mesh-node";
 import { type GlooRoutesArgs, normalizeGlooRoutes } from "./gloo-routes";
-import { type LocalDbDaemonSetArgs, normalizeLocalDbDaemonSet } from "./local-db-daemon-set";
-import { normalizeShardedIngest, type ShardedIngestArgs } from "./sharded-ingest";
-import { normalizeSnapshotGroup, type SnapshotGroupArgs } from "./snapshot-group";
-import { type VersionedServiceArgs } from "./versioned-service";
+import type { LocalDbDaemonSetArgs } from "./local-db-daemon-set";
+import { normalizeLocalDb } from "./local-db-plan";
+import type { ShardedIngestArgs } from "./sharded-ingest";
+import { normalizeShardedIngest } from "./sharded-ingest-plan";
+import type { SnapshotGroupArgs } from "./snapshot-group";
+import { normalizeSnapshotGroup } from "./snapshot-group-plan";
+import type { VersionedServiceArgs } from "./versioned-service";
 import { normalizeVersionedService } from "./versioned-service-plan";
 
 /** One part of the mesh: the name of its component and its complete args. */
@@ -70,7 +73,7 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
   const map = (placement as PlacementResult).map;
   const data = { ...linked, shardMap: map, topics: args.topics, kafka: args.kafka };
   const database = { name: `${name}-db`, args: { ...args.database, ...linked } };
-  const databaseFacts = attempt(problems, "database", () => normalizeLocalDbDaemonSet(database.name, database.args).facts);
+  const databaseFacts = attempt(problems, "database", () => normalizeLocalDb(database.name, database.args).facts);
   // The other parts are checked even where the database is wrong: they need no more of it than that it is there.
   const db = databaseFacts ?? unknownDatabase;
   const ingest = { name: `${name}-ingest`, args: { ...args.ingest, ...data, database: db } };

@@ -143,10 +143,13 @@ export class ComputeMesh extends pulumi.ComponentResource {
 
 type ChildOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
 
-/** The args as policies see them: a provider is known by its name, because its options can hold credentials. */
+/**
+ * The args as policies see them and the state keeps them, without what can hold credentials: a provider is known by its name, and the credentials of
+ * the database are shown, as a secret, by the LocalDbDaemonSet.
+ */
 function shownArgs(args: ComputeMeshArgs): pulumi.Inputs {
-  const { nodeProvider, transforms: _transforms, ...shown } = args;
-  return { ...shown, nodeProvider: nodeProvider?.name };
+  const { nodeProvider, transforms: _transforms, database: { credentials: _credentials, ...database } = {}, ...shown } = args;
+  return { ...shown, database, nodeProvider: nodeProvider?.name };
 }
 
 function createNamespace(name: string, args: ComputeMeshArgs, plan: ComputeMeshPlan, opt: ChildOptions): k8s.core.v1.Namespace {

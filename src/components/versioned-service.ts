@@ -126,7 +126,7 @@ export class VersionedService extends pulumi.ComponentResource {
   public readonly ready: pulumi.Output<boolean>;
 
   public constructor(name: string, args: VersionedServiceArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("compute-mesh:index:VersionedService", name, args, opts);
+    super("compute-mesh:index:VersionedService", name, shownArgs(args), opts);
     const plan = orFail(this, () => normalizeVersionedService(name, args));
     const workloads = plan.pairs.map((pair) => createWorkload(this, args, plan, pair));
     const services = plan.pairs.map((pair) => createService(this, args, plan, pair));
@@ -137,6 +137,11 @@ export class VersionedService extends pulumi.ComponentResource {
     this.ready = pulumi.all([...workloads, ...services, ...podServices].map((resource) => resource.id)).apply(() => true);
     this.registerOutputs({ facts: this.facts, endpointNames: this.endpointNames, ready: this.ready });
   }
+}
+
+/** The args as they are kept in the state: without functions. */
+function shownArgs({ transforms: _transforms, ...shown }: VersionedServiceArgs): pulumi.Inputs {
+  return shown;
 }
 
 function createWorkload(

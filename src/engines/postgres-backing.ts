@@ -40,6 +40,16 @@ chmod 0700 "$PGDATA.restoring"
 mv "$PGDATA.restoring" "$PGDATA"
 `;
 
+/**
+ * Fetches one archived file for the replay; `$1` is its name, `$2` where it goes. Exit code 1 says that there is no such file, which ends the replay;
+ * 127 stops the server (https://www.postgresql.org/docs/17/runtime-config-wal.html#GUC-RESTORE-COMMAND): a store that cannot be reached is no end of the WAL.
+ */
+export const fetchScript = `set -u
+[ -d "$STORE_DIRECTORY/wal" ] || exit 127
+[ -f "$STORE_DIRECTORY/wal/$1" ] || exit 1
+cp "$STORE_DIRECTORY/wal/$1" "$2" || exit 127
+`;
+
 /** Number of base copies that stay; older ones go with the WAL that only they need. */
 const keptBases = 2;
 

@@ -104,10 +104,11 @@ function derivedSettings(request: EngineRequest, maxConnections: number, memory:
     wal_keep_size: "0",
     // A forgotten replication slot must not fill the tmpfs.
     max_slot_wal_keep_size: kibibytes(memory.maxWalSize),
-    // tmpfs loses everything with the power, so waiting for a disk would buy nothing; a killed process loses nothing either way.
-    ...(request.tmpfsBytes === undefined
-      ? { fsync: "on", full_page_writes: "on", synchronous_commit: "on" }
-      : { fsync: "off", full_page_writes: "off", synchronous_commit: "off" }),
+    // tmpfs loses everything with the power, so waiting for a disk would buy nothing. Commits still wait until their WAL has left the server's own
+    // memory, which is cheap without fsync: with synchronous_commit off a killed server lost its last commits (measured), while ingest, which
+    // believed in them, went on behind them.
+    synchronous_commit: "on",
+    ...(request.tmpfsBytes === undefined ? { fsync: "on", full_page_writes: "on" } : { fsync: "off", full_page_writes: "off" }),
     ...archiving(request),
     log_destination: "stderr",
     logging_collector: "off",
@@ -124,7 +125,7 @@ function archiving({ backing }: EngineRequest): Record<string, string> {
     archive_mode: "on",
     archive_command: `sh ${postgresConfigPath}/archive.sh "%p" "%f"`,
     archive_timeout: String(backing.archiveTimeoutSeconds),
-    restore_command: 'cp "$STORE_DIRECTORY/wal/%f" "%p"',
+    restore_command: `sh ${postgresConfigPath}/fetch.sh "%f" "%p"`,
     // Clients that were let in during the replay would see old rows as current ones.
     hot_standby: "off",
   };

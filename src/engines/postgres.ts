@@ -3,7 +3,7 @@ import { checkInteger, checkKnownKeys, checkQuantity } from "../model/checks";
 import { joinPath, type Problems } from "../model/errors";
 import { pinnedImageProblem } from "../model/images";
 import type { DatabaseEngine, EnginePlan, EngineRequest } from "./engine";
-import { archiveScript, copyScript, restoreScript } from "./postgres-backing";
+import { archiveScript, copyScript, fetchScript, restoreScript } from "./postgres-backing";
 import {
   checkPostgresSettings,
   postgresConfigPath,
@@ -101,7 +101,12 @@ function configFiles(request: EngineRequest, conf: string): Record<string, strin
     "pg_hba.conf": postgresHba,
     ...(backing === undefined
       ? {}
-      : { "archive.sh": archiveScript, "restore.sh": restoreScript, "copy.sh": copyScript(backing.baseIntervalHours) }),
+      : {
+          "archive.sh": archiveScript,
+          "fetch.sh": fetchScript,
+          "restore.sh": restoreScript,
+          "copy.sh": copyScript(backing.baseIntervalHours),
+        }),
   };
 }
 

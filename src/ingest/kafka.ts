@@ -80,13 +80,13 @@ export function checkKafka(problems: Problems, path: string, kafka: KafkaArgs): 
 }
 
 /** Notes what is wrong in a reference to a key of a Secret. */
-export function checkSecretKey(problems: Problems, path: string, secret: SecretKeyArgs): void {
+export function checkSecretKey(problems: Problems, path: string, secret: unknown): void {
   if (!checkObject(problems, path, secret)) {
     return;
   }
   checkKnownKeys(problems, path, secret, ["name", "key"]);
-  checkText(problems, joinPath(path, "name"), secret.name, "the name of a Secret is needed");
-  checkText(problems, joinPath(path, "key"), secret.key, "the key inside the Secret is needed");
+  checkText(problems, joinPath(path, "name"), secret["name"], "the name of a Secret is needed");
+  checkText(problems, joinPath(path, "key"), secret["key"], "the key inside the Secret is needed");
 }
 
 /** Notes a value that is no text or empty. */

@@ -20,7 +20,9 @@ const identifier = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /** The table of each topic: the given one, or the topic's name in lower case with underscores for dots and hyphens. */
 export function tablesOfTopics(topics: Record<string, { table?: string }>): TopicTables {
-  return Object.fromEntries(Object.entries(topics).map(([topic, { table }]) => [topic, table ?? topic.toLowerCase().replace(/[.-]/g, "_")]));
+  return Object.fromEntries(
+    Object.entries(topics).map(([topic, { table }]) => [topic, table ?? topic.toLowerCase().replace(/[.-]/g, "_")]),
+  );
 }
 
 /** Notes tables that PostgreSQL would not take unquoted, that two topics share, or that ingest itself uses. */
@@ -30,7 +32,11 @@ export function checkTables(problems: Problems, path: string, tables: TopicTable
     const tablePath = joinPath(keyPath(path, topic), "table");
     const other = owner.get(table);
     if (typeof table !== "string" || !identifier.test(table)) {
-      problems.add(tablePath, table, "a table name is allowed: lower-case letters, digits and underscores, not starting with a digit, at most 63 characters");
+      problems.add(
+        tablePath,
+        table,
+        "a table name is allowed: lower-case letters, digits and underscores, not starting with a digit, at most 63 characters",
+      );
     } else if (table === offsetsTable) {
       problems.add(tablePath, table, "the offsets are kept in a table of this name; give the topic another one");
     } else if (other !== undefined) {

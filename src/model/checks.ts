@@ -15,7 +15,11 @@ export function checkKnownKeys(problems: Problems, path: string, value: object, 
     if (!known.includes(key)) {
       const nearest = nearestWord(key, known);
       const allowed = known.length === 0 ? "no key is known here" : `known keys are ${known.join(", ")}`;
-      problems.add(keyPath(path, key), key, nearest === undefined ? `unknown key; ${allowed}` : `unknown key, perhaps ${nearest} is meant; ${allowed}`);
+      problems.add(
+        keyPath(path, key),
+        key,
+        nearest === undefined ? `unknown key; ${allowed}` : `unknown key, perhaps ${nearest} is meant; ${allowed}`,
+      );
     }
   }
 }
@@ -35,14 +39,23 @@ export function checkComponentName(problems: Problems, name: unknown): name is s
     return false;
   }
   if (name.length > maxComponentName) {
-    problems.add("name", name, `at most ${maxComponentName} characters are allowed, because the names of its Kubernetes objects begin with it`);
+    problems.add(
+      "name",
+      name,
+      `at most ${maxComponentName} characters are allowed, because the names of its Kubernetes objects begin with it`,
+    );
     return false;
   }
   return true;
 }
 
 /** Whether `value` is a whole number from `min` to `max`, both included and both optional. */
-export function checkInteger(problems: Problems, path: string, value: unknown, range: { min?: number; max?: number } = {}): value is number {
+export function checkInteger(
+  problems: Problems,
+  path: string,
+  value: unknown,
+  range: { min?: number; max?: number } = {},
+): value is number {
   const { min, max } = range;
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= (min ?? -Infinity) && value <= (max ?? Infinity)) {
     return true;

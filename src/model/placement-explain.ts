@@ -5,6 +5,7 @@ import type { TopologyNode } from "./topology";
 /** A finished placement with what led to it; nodes and zones are numbered from 0. */
 export interface Placed {
   nodes: readonly TopologyNode[];
+  /** Names of the zones, with the region where there are several. */
   zones: readonly string[];
   zoneOfNode: readonly number[];
   shardCount: number;
@@ -52,7 +53,11 @@ function explainChoice(placed: Placed, shard: number, node: number): string {
   };
   const reasons = [
     ...(taken.length === 0 ? [] : [`${names(taken)} would share a zone with another replica`]),
-    ...(full.length === 0 ? [] : [`${names(full)} ${full.length === 1 ? "has its share" : "have their shares"} of shards that rank ${full.length === 1 ? "it" : "them"} higher or have no better way`]),
+    ...(full.length === 0
+      ? []
+      : [
+          `${names(full)} ${full.length === 1 ? "has its share" : "have their shares"} of shards that rank ${full.length === 1 ? "it" : "them"} higher or have no better way`,
+        ]),
   ];
   return `${choice} (${reasons.join("; ")})`;
 }
@@ -73,7 +78,9 @@ export function describeZoneConflicts(placed: Placed): string | undefined {
     return undefined;
   }
   const list = `${shards.slice(0, 10).join(", ")}${shards.length > 10 ? ` and ${shards.length - 10} more` : ""}`;
-  const names = [...crowded].sort((a, b) => a - b).map((zone) => `${zones[zone]} (${count(zoneOfNode.filter((other) => other === zone).length, "node")})`);
+  const names = [...crowded]
+    .sort((a, b) => a - b)
+    .map((zone) => `${zones[zone]} (${count(zoneOfNode.filter((other) => other === zone).length, "node")})`);
   const reason =
     zones.length < replicas
       ? `${replicas} replicas need ${replicas} zones, and there ${zones.length === 1 ? "is 1" : `are ${zones.length}`}`

@@ -8,49 +8,7 @@
  * between nodes ("some shard goes from i to j"), so that a search costs O(nodes²) and not O(shards · nodes).
  */
 
-/** Lower and upper bound, both included. */
-export interface Bounds {
-  low: number;
-  high: number;
-}
-
-/** What to assign; nodes, zones and shards are numbered from 0. */
-export interface AssignmentProblem {
-  shardCount: number;
-  /** Number of nodes of each shard. */
-  degree: number;
-  /** Cost of a node for a shard, entry `shard * nodes + node`, whole numbers; Infinity where the shard cannot be there. */
-  costs: Float64Array;
-  /** For each node its zone. */
-  zoneOfNode: readonly number[];
-  /** How many shards each node gets. */
-  nodeLoad: readonly Bounds[];
-  /** How many shards the nodes of a zone get together. */
-  zoneLoad: readonly Bounds[];
-  /** How many nodes of a zone one shard gets. */
-  zonePerShard: readonly Bounds[];
-}
-
-interface State extends AssignmentProblem {
-  nodeCount: number;
-  zoneCount: number;
-  /** Whether a shard is on a node, indexed as the costs. */
-  owned: Uint8Array;
-  /** Shards of each node. */
-  held: Set<number>[];
-  /** Number of nodes of a shard in a zone, entry `shard * zoneCount + zone`. */
-  inZone: Uint16Array;
-  /** Least cost of moving some shard from node i to node j, entry `i * nodeCount + j`, and the shard it is. */
-  moveCost: Float64Array;
-  moveShard: Int32Array;
-  /** Flow of each node into its zone, then of each zone into the total. */
-  flow: number[];
-  /** The bounds of `flow`. */
-  bounds: Bounds[];
-  /** What has come into each vertex (nodes, zones, the total) and has not left it. */
-  excess: number[];
-  potential: Float64Array;
-}
+import { nodesOfShard, put, renewMoves, start, take, type AssignmentProblem, type State } from "./placement-state";
 
 /**
  * Solves the problem.
@@ -63,69 +21,7 @@ export function assign(problem: AssignmentProblem): number[][] {
   while (state.excess.some((units) => units > 0)) {
     augment(state);
   }
-  return Array.from({ length: problem.shardCount }, (_unused, shard) =>
-    nodesByCost(state, shard).filter((node) => state.owned[shard * state.nodeCount + node] === 1),
-  );
-}
-
-/** The optimum without bounds on nodes and zones, and what is too much and too little in it. */
-function start(problem: AssignmentProblem): State {
-  const nodeCount = problem.zoneOfNode.length;
-  const zoneCount = problem.zoneLoad.length;
-  const state: State = {
-    ...problem,
-    nodeCount,
-    zoneCount,
-    owned: new Uint8Array(problem.shardCount * nodeCount),
-    held: Array.from({ length: nodeCount }, () => new Set<number>()),
-    inZone: new Uint16Array(problem.shardCount * zoneCount),
-    moveCost: new Float64Array(nodeCount * nodeCount),
-    moveShard: new Int32Array(nodeCount * nodeCount),
-    flow: [],
-    bounds: [...problem.nodeLoad, ...problem.zoneLoad],
-    excess: [],
-    potential: new Float64Array(nodeCount + zoneCount + 1),
-  };
-  for (let shard = 0; shard < problem.shardCount; shard++) {
-    takeCheapest(state, shard);
-  }
-  const zoneInflow = new Array<number>(zoneCount).fill(0);
-  let total = 0;
-  for (let vertex = 0; vertex < nodeCount + zoneCount; vertex++) {
-    const inflow = vertex < nodeCount ? state.held[vertex].size : zoneInflow[vertex - nodeCount];
-    const { low, high } = state.bounds[vertex];
-    const flow = Math.min(high, Math.max(low, inflow));
-    state.flow.push(flow);
-    state.excess.push(inflow - flow);
-    if (vertex < nodeCount) {
-      zoneInflow[problem.zoneOfNode[vertex]] += flow;
-      findMoves(state, vertex);
-    } else {
-      total += flow;
-    }
-  }
-  state.excess.push(total - problem.shardCount * problem.degree);
-  return state;
-}
-
-/** Gives a shard the nodes of least cost that its zones allow: first what each zone must have, then the cheapest of the rest. */
-function takeCheapest(state: State, shard: number): void {
-  const { degree, zonePerShard, zoneOfNode, zoneCount } = state;
-  const order = nodesByCost(state, shard);
-  let missing = degree;
-  for (const mandatory of [true, false]) {
-    for (const node of order) {
-      const zone = zoneOfNode[node];
-      const { low, high } = zonePerShard[zone];
-      if (missing > 0 && state.owned[shard * state.nodeCount + node] === 0 && state.inZone[shard * zoneCount + zone] < (mandatory ? low : high)) {
-        put(state, shard, node);
-        missing--;
-      }
-    }
-  }
-  if (missing > 0) {
-    throw new Error(`no ${degree} nodes for shard ${shard}`);
-  }
+  return Array.from({ length: problem.shardCount }, (_unused, shard) => nodesOfShard(state, shard));
 }
 
 /** Brings one unit from a vertex that has too much to the nearest that has too little. */
@@ -136,29 +32,30 @@ function augment(state: State): void {
   for (let vertex = previous[target]; vertex >= 0; vertex = previous[vertex]) {
     path.unshift(vertex);
   }
+  const moved: number[] = [];
   excess[path[0]] -= 1;
   excess[target] += 1;
-  const touched = new Set<number>();
   for (let step = 0; step + 1 < path.length; step++) {
     const [from, to] = [path[step], path[step + 1]];
     if (from < nodeCount && to < nodeCount) {
       const shard = state.moveShard[from * nodeCount + to];
       take(state, shard, from);
       put(state, shard, to);
-      touched.add(from);
-      for (let node = 0; node < nodeCount; node++) {
-        if (state.owned[shard * nodeCount + node] === 1) {
-          touched.add(node);
-        }
-      }
+      moved.push(shard);
     } else if (from < to) {
       state.flow[from] += 1;
     } else {
       state.flow[to] -= 1;
     }
   }
-  for (const node of touched) {
-    findMoves(state, node);
+  // After all steps, because a node in the middle of the path gives one shard and takes another.
+  path.filter((vertex) => vertex < nodeCount).forEach((node) => moved.forEach((shard) => renewMoves(state, node, shard)));
+  for (const shard of moved) {
+    for (let node = 0; node < nodeCount; node++) {
+      if (state.owned[shard * nodeCount + node] === 1) {
+        renewMoves(state, node, shard);
+      }
+    }
   }
 }
 
@@ -189,7 +86,10 @@ function shortestPath(state: State): { previous: Int32Array; target: number } {
   for (;;) {
     let nearest = -1;
     for (let vertex = 0; vertex < vertices; vertex++) {
-      if (settled[vertex] === 0 && (nearest < 0 || distance[vertex] < distance[nearest] || (distance[vertex] === distance[nearest] && steps[vertex] < steps[nearest]))) {
+      if (
+        settled[vertex] === 0 &&
+        (nearest < 0 || distance[vertex] < distance[nearest] || (distance[vertex] === distance[nearest] && steps[vertex] < steps[nearest]))
+      ) {
         nearest = vertex;
       }
     }
@@ -227,53 +127,4 @@ function reachBounded(state: State, vertex: number, reach: (from: number, to: nu
       reach(vertex, source, 0);
     }
   }
-}
-
-/** Finds anew the cheapest shard that can go from a node to each other node. */
-function findMoves(state: State, from: number): void {
-  const { nodeCount, zoneCount, zoneOfNode, zonePerShard, costs, owned, inZone, moveCost, moveShard } = state;
-  const row = from * nodeCount;
-  moveCost.fill(Infinity, row, row + nodeCount);
-  const fromZone = zoneOfNode[from];
-  for (const shard of state.held[from]) {
-    const shardRow = shard * nodeCount;
-    const leaves = inZone[shard * zoneCount + fromZone] > zonePerShard[fromZone].low;
-    for (let to = 0; to < nodeCount; to++) {
-      const cost = costs[shardRow + to] - costs[shardRow + from];
-      // Of equal costs the lower shard, whatever the order in which the shards came to the node.
-      if (owned[shardRow + to] === 1 || cost > moveCost[row + to] || (cost === moveCost[row + to] && shard > moveShard[row + to])) {
-        continue;
-      }
-      const toZone = zoneOfNode[to];
-      if (cost !== Infinity && (toZone === fromZone || (leaves && inZone[shard * zoneCount + toZone] < zonePerShard[toZone].high))) {
-        moveCost[row + to] = cost;
-        moveShard[row + to] = shard;
-      }
-    }
-  }
-}
-
-function put(state: State, shard: number, node: number): void {
-  state.owned[shard * state.nodeCount + node] = 1;
-  state.held[node].add(shard);
-  state.inZone[shard * state.zoneCount + state.zoneOfNode[node]] += 1;
-}
-
-function take(state: State, shard: number, node: number): void {
-  state.owned[shard * state.nodeCount + node] = 0;
-  state.held[node].delete(shard);
-  state.inZone[shard * state.zoneCount + state.zoneOfNode[node]] -= 1;
-}
-
-/** The nodes that a shard can be on, the cheapest first, in the order of the nodes where costs are equal. */
-function nodesByCost(state: State, shard: number): number[] {
-  const { nodeCount, costs } = state;
-  const row = shard * nodeCount;
-  const nodes: number[] = [];
-  for (let node = 0; node < nodeCount; node++) {
-    if (costs[row + node] !== Infinity) {
-      nodes.push(node);
-    }
-  }
-  return nodes.sort((a, b) => costs[row + a] - costs[row + b] || a - b);
 }

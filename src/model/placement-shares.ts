@@ -1,5 +1,5 @@
 /** How many shard copies each node and each zone gets: even shares by weight, and room for replicas in different zones. */
-import type { Bounds } from "./placement-flow";
+import type { Bounds } from "./placement-state";
 
 /** What shares are computed from; nodes and zones are numbered from 0. */
 export interface ShareRequest {
@@ -76,5 +76,7 @@ export function computeShares(request: ShareRequest): Shares {
 /** A share rounded down and up; a share that is whole but for the error of floating point is whole. */
 export function roundedBounds(share: number): Bounds {
   const whole = Math.round(share);
-  return Math.abs(share - whole) <= 1e-9 * Math.max(1, share) ? { low: whole, high: whole } : { low: Math.floor(share), high: Math.ceil(share) };
+  return Math.abs(share - whole) <= 1e-9 * Math.max(1, share)
+    ? { low: whole, high: whole }
+    : { low: Math.floor(share), high: Math.ceil(share) };
 }

@@ -78,8 +78,10 @@ function place(request: PlacementRequest): Placed {
   const { shardCount, replicas = 1, previous } = request;
   // Sorted by code units: localeCompare depends on the machine.
   const nodes = [...request.nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const zones = [...new Set(nodes.map(zoneOf))].sort();
-  const zoneOfNode = nodes.map((node) => zones.indexOf(zoneOf(node)));
+  const zoneNames = [...new Set(nodes.map(zoneOf))].sort();
+  const zoneOfNode = nodes.map((node) => zoneNames.indexOf(zoneOf(node)));
+  const oneRegion = nodes.every((node) => node.region === nodes[0].region);
+  const zones = oneRegion ? zoneNames.map((name) => name.slice(nodes[0].region.length + 1)) : zoneNames;
   const shares = computeShares({ shardCount, replicas, weights: nodes.map((node) => node.weight), zoneOfNode, zoneCount: zones.length });
   const names = nodes.map((node) => node.name);
   const costs = rendezvousCosts(names, shardCount);
@@ -108,7 +110,13 @@ function preferring(costs: Float64Array, before: readonly number[][], nodeCount:
 }
 
 /** One owner of each shard, such that the primaries of a node are its copies divided by the replicas, rounded down or up. */
-function choosePrimaries(owners: number[][], costs: Float64Array, before: readonly number[][], nodeCount: number, replicas: number): number[] {
+function choosePrimaries(
+  owners: number[][],
+  costs: Float64Array,
+  before: readonly number[][],
+  nodeCount: number,
+  replicas: number,
+): number[] {
   const copies = new Array<number>(nodeCount).fill(0);
   const among = new Float64Array(costs.length).fill(Infinity);
   for (const [shard, nodes] of owners.entries()) {
@@ -120,7 +128,11 @@ function choosePrimaries(owners: number[][], costs: Float64Array, before: readon
   const chosen = assign({
     shardCount: owners.length,
     degree: 1,
-    costs: preferring(among, before.map((nodes) => nodes.slice(0, 1)), nodeCount),
+    costs: preferring(
+      among,
+      before.map((nodes) => nodes.slice(0, 1)),
+      nodeCount,
+    ),
     zoneOfNode: copies.map(() => 0),
     nodeLoad: copies.map((count) => roundedBounds(count / replicas)),
     zoneLoad: [{ low: owners.length, high: owners.length }],
@@ -142,7 +154,12 @@ function checkRequest(problems: Problems, request: PlacementRequest): void {
       problems.add("replicas", replicas, `the replicas of a shard are on different nodes, and there ${known}`);
     }
     nodes.forEach((node, index) => checkNode(problems, joinPath("nodes", index), node));
-    checkUnique(problems, "nodes", nodes.map((node: unknown) => (isObject(node) ? node["name"] : undefined)), "name");
+    checkUnique(
+      problems,
+      "nodes",
+      nodes.map((node: unknown) => (isObject(node) ? node["name"] : undefined)),
+      "name",
+    );
   }
   if (previous !== undefined && counted && previous.shardCount !== shardCount) {
     problems.add(
@@ -167,7 +184,11 @@ function checkNode(problems: Problems, path: string, node: unknown): void {
   }
   const weight = node["weight"];
   if (typeof weight !== "number" || !(weight > 0) || weight > maxWeight) {
-    problems.add(joinPath(path, "weight"), weight === undefined ? undefined : String(weight), `a number above 0 and at most ${maxWeight} is allowed`);
+    problems.add(
+      joinPath(path, "weight"),
+      typeof weight === "number" ? String(weight) : weight,
+      `a number above 0 and at most ${maxWeight} is allowed`,
+    );
   }
 }
 

@@ -218,8 +218,9 @@ function unique(words: readonly string[]): string[] {
   return [...new Set(words)].sort();
 }
 
+/** Words as short as `v1` and `v2` are all near to each other. */
 function suggest(word: unknown, words: readonly string[]): string {
-  const nearest = typeof word === "string" ? nearestWord(word, words) : undefined;
+  const nearest = typeof word === "string" && word.length > 3 ? nearestWord(word, words) : undefined;
   return nearest === undefined ? "" : `perhaps ${nearest} is meant; `;
 }
 

@@ -6,7 +6,7 @@ import { readRegex, regexRule } from "./route-regex";
 import type { AtomicMatch, DimensionKey, NameValue, PathMatch, RouteDimensions, RouteMatch } from "./route-types";
 
 /** The methods that the Gateway API can match. */
-export const httpMethods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"] as const;
+export const httpMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"] as const;
 
 /** RFC 9110 token: the name of a header, and of a query parameter where it must be portable. */
 const token = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]{1,256}$/;

@@ -71,7 +71,12 @@ export function diffShardMaps(before: ShardMap, after: ShardMap, bytesOfShard?: 
     const bytes = bytesOfShard?.(shard);
     for (let index = 0; index < Math.max(gives.length, takes.length); index++) {
       const [from, to] = [gives[index], takes[index]];
-      moves.push({ shard, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }), ...(bytes === undefined ? {} : { bytes }) });
+      moves.push({
+        shard,
+        ...(from === undefined ? {} : { from }),
+        ...(to === undefined ? {} : { to }),
+        ...(bytes === undefined ? {} : { bytes }),
+      });
     }
   }
   return moves;

@@ -51,7 +51,11 @@ export function checkShardPlan(problems: Problems, path: string, plan: ShardPlan
   for (const [topic, facts] of Object.entries(plan.topics)) {
     const topicPath = keyPath(topicsPath, topic);
     if (!topicName.test(topic) || topic === "." || topic === "..") {
-      problems.add(topicPath, topic, "a Kafka topic name is allowed: letters, digits, dots, underscores and hyphens, at most 249 characters");
+      problems.add(
+        topicPath,
+        topic,
+        "a Kafka topic name is allowed: letters, digits, dots, underscores and hyphens, at most 249 characters",
+      );
     }
     if (!checkObject(problems, topicPath, facts)) {
       continue;

@@ -16,6 +16,12 @@ export interface EmitContext<N> {
   namespace: N;
 }
 
+/** One HTTPRoute and its page key, "" where there is one page only. */
+export interface HttpRoutePage<N> {
+  key: string;
+  object: CustomObject<N, HttpRouteSpec>;
+}
+
 /** A Gateway with one plain HTTP listener that takes routes of its own namespace. */
 export function emitGateway<N>({ name, namespace }: EmitContext<N>, className: string, port: number): CustomObject<N, GatewaySpec> {
   return {
@@ -33,24 +39,20 @@ export function emitGateway<N>({ name, namespace }: EmitContext<N>, className: s
  * HTTPRoute. Pages are keyed by a hash of the rules' names (see pages.ts) and not by their number, which would rename all later pages when a rule is
  * added, nor by their first rule, which would rename a page when that rule goes.
  */
-export function emitHttpRoutes<N>(context: EmitContext<N>, model: RouteModel, parent: { name: string; namespace?: string }): CustomObject<N, HttpRouteSpec>[] {
+export function emitHttpRoutes<N>(context: EmitContext<N>, model: RouteModel, parent: { name: string; namespace?: string }): HttpRoutePage<N>[] {
   const pieces = model.rules.flatMap(emitRule);
   const pages = splitByName(pieces, ({ name }) => name, fitsOneRoute);
   const hostnames = model.hosts.filter((host) => host !== "*");
-  return pages.map(({ key, things }) => ({
-    apiVersion,
-    kind: "HTTPRoute",
-    metadata: {
-      name: dnsName(context.name, "routes", ...(key === "" ? [] : [key])),
-      namespace: context.namespace,
-      labels: { ...describeLabels(context.name, "routes"), [componentLabel]: context.name },
-    },
-    spec: {
-      parentRefs: [{ name: parent.name, ...(parent.namespace === undefined ? {} : { namespace: parent.namespace }) }],
-      ...(hostnames.length === 0 ? {} : { hostnames }),
-      rules: things,
-    },
-  }));
+  const parentRefs = [{ name: parent.name, ...(parent.namespace === undefined ? {} : { namespace: parent.namespace }) }];
+  const { name, namespace } = context;
+  return pages.map(({ key, things: rules }) => {
+    const metadata = {
+      name: dnsName(name, "routes", ...(key === "" ? [] : [key])),
+      namespace,
+      labels: { ...describeLabels(name, "routes"), [componentLabel]: name },
+    };
+    return { key, object: { apiVersion, kind: "HTTPRoute", metadata, spec: { parentRefs, ...(hostnames.length === 0 ? {} : { hostnames }), rules } } };
+  });
 }
 
 function fitsOneRoute(rules: readonly HttpRouteRule[]): boolean {

@@ -64,7 +64,7 @@ async function run(args: VersionedServiceArgs, name = "prices"): Promise<{ recor
 /** The message for wrong args, one line per problem. */
 async function refusal(changes: Record<string, unknown>, name = "prices"): Promise<string[]> {
   const recorder = await startMocks();
-  const message = failureOf(() => new VersionedService(name, argsWith(changes as Partial<VersionedServiceArgs>)));
+  const message = failureOf(() => new VersionedService(name, argsWith(changes)));
   await recorder.settle();
   expect(recorder.resources.filter((resource) => resource.custom)).toEqual([]);
   return message.split("\n");
@@ -193,7 +193,7 @@ describe("VersionedService", () => {
     const before = await run(argsWith());
     const versions = argsWith().versions;
     const v3 = { image: "acme/prices:3.0.0", snapshots: [evening], weight: 5 };
-    const after = await run(argsWith({ versions: { v3, v2: versions["v2"]!, v1: versions["v1"]! } }));
+    const after = await run(argsWith({ versions: { v3, v2: versions["v2"], v1: versions["v1"] } }));
     const children = (recorder: Recorder): Map<string, unknown> =>
       new Map(recorder.resources.filter((resource) => resource.custom).map((resource) => [keyOf(resource), resource.inputs]));
     const [with2, with3] = [children(before.recorder), children(after.recorder)];
@@ -208,9 +208,7 @@ describe("VersionedService", () => {
       (await run(argsWith(changes))).recorder.byType(types.daemonSet).map((resource) => resource.inputs);
     const versions = argsWith().versions;
     const before = await workloads({});
-    expect(await workloads({ versions: { v1: { ...versions["v1"]!, weight: 1 }, v2: { ...versions["v2"]!, weight: 99 } } })).toEqual(
-      before,
-    );
+    expect(await workloads({ versions: { v1: { ...versions["v1"], weight: 1 }, v2: { ...versions["v2"], weight: 99 } } })).toEqual(before);
     expect(await workloads({ nodes: [...argsWith().nodes, node("node-d", "za")] })).toEqual(before);
   });
 
@@ -218,7 +216,7 @@ describe("VersionedService", () => {
     const env = { DSN: "postgres://$(DATABASE_HOST)", TOKEN: pulumi.secret("s3cr3t") };
     const versions = { v1: { image: "acme/prices:1", snapshots: [noon], env, command: ["/serve"], args: ["--fast"] } };
     const { recorder } = await run(argsWith({ versions, shardMap: { version: "x", shardCount: 4, replicas: 1, owners: [["node-a"]] } }));
-    const workload = recorder.byType(types.daemonSet)[0]!;
+    const workload = recorder.byType(types.daemonSet)[0];
     const [container] = workload.inputs.spec.template.spec.containers;
     expect(container).toMatchObject({ command: ["/serve"], args: ["--fast"] });
     expect(container.env.map((variable: { name: string }) => variable.name).slice(-2)).toEqual(["DSN", "TOKEN"]);

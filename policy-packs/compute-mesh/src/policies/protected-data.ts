@@ -17,7 +17,7 @@ export const protectedData: ResourceValidationPolicy = {
   validateResource: (args, reportViolation) => {
     const held = valueAt(args.props, "metadata", "labels", dataLabel);
     if (held !== undefined && !args.opts.protect) {
-      reportViolation(`${args.name} holds data (${String(held)}) and is not protected: a wrong edit could delete or replace it.`);
+      reportViolation(`${args.name} holds data (${JSON.stringify(held)}) and is not protected: a wrong edit could delete or replace it.`);
     }
   },
 };

@@ -1,0 +1,30 @@
+/**
+ * The program that runs in the mesh: its image and what it promises to whoever starts it. One place for all components.
+ *
+ * `compute-mesh-agent snapshot` reads `/etc/compute-mesh-settings/settings.json` at its start and `retention.json` beside it before every clean-up, its
+ * node and shards from `/etc/compute-mesh/node.env`, credentials from the environment, and answers `/healthz`, `/readyz` and `/metrics`.
+ */
+
+/** Version of this package; a test compares it with package.json. */
+export const packageVersion = "0.1.0";
+
+/** Image of the agent; it is released together with this package. */
+export const defaultAgentImage = `ghcr.io/compute-mesh/agent:${packageVersion}`;
+
+/** Program and subcommand that takes snapshots. */
+export const snapshotCommand = ["compute-mesh-agent", "snapshot"];
+
+/** Port of `/healthz`, `/readyz` and `/metrics`. */
+export const agentPort = 8081;
+
+/** User of the image, and the group that reads mounted keys. */
+export const agentUser = 65532;
+
+/** Where the agent finds its files. */
+export const agentPaths = {
+  settings: "/etc/compute-mesh-settings",
+  encryptionKey: "/etc/compute-mesh-key",
+  /** Mount of an NFS or node-directory store. */
+  store: "/var/lib/compute-mesh/snapshots",
+  scratch: "/tmp",
+};

@@ -1,0 +1,16 @@
+/** The pure model: plain values in, plain values out; no Pulumi, no clock, no files. */
+export * from "./checks";
+export * from "./cut";
+export { apiVersion } from "./documents";
+export * from "./errors";
+export * from "./facts";
+export * from "./manifest";
+export * from "./names";
+export * from "./offsets";
+export { computeShardMap, zoneOf, type PlacementRequest, type PlacementResult } from "./placement";
+export * from "./quantity";
+export * from "./schedule";
+export * from "./shard-map";
+export * from "./shards";
+export * from "./snapshot-id";
+export * from "./topology";
