@@ -66,7 +66,7 @@ export function checkNodeRequest(request: MeshNodeRequest): InputProblem[] {
     problems.add("weight", String(request.weight), "a number above 0 is allowed; 1 is the share of a usual node");
   }
   if (checkObject(problems, "spec", request.spec)) {
-    checkSpec(problems, request.spec as unknown as NodeSpec);
+    checkSpec(problems, request.spec);
   }
   return [...problems.all];
 }

@@ -49,5 +49,6 @@ function compile(title, tsconfig, sources, output) {
 const pack = "policy-packs/compute-mesh";
 const done =
   compile("compute-mesh", "tsconfig.build.json", ["src", "providers", "tools"], "dist") &&
-  (!existsSync(join(root, pack, "tsconfig.json")) || compile("the policy pack", `${pack}/tsconfig.json`, [`${pack}/src`, `${pack}/package.json`], `${pack}/dist`));
+  (!existsSync(join(root, pack, "tsconfig.json")) ||
+    compile("the policy pack", `${pack}/tsconfig.json`, [`${pack}/src`, `${pack}/package.json`], `${pack}/dist`));
 process.exitCode = done ? 0 : 1;

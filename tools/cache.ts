@@ -11,7 +11,8 @@ import type { Platform, ToolPin } from "./pins";
 /** `$COMPUTE_MESH_CACHE`, else `$XDG_CACHE_HOME/compute-mesh`, else `~/.cache/compute-mesh`. */
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   if (env.COMPUTE_MESH_CACHE) {
-    if (!isAbsolute(env.COMPUTE_MESH_CACHE)) throw new Error(`COMPUTE_MESH_CACHE: ${env.COMPUTE_MESH_CACHE} is not allowed: it must be an absolute path`);
+    if (!isAbsolute(env.COMPUTE_MESH_CACHE))
+      throw new Error(`COMPUTE_MESH_CACHE: ${env.COMPUTE_MESH_CACHE} is not allowed: it must be an absolute path`);
     return env.COMPUTE_MESH_CACHE;
   }
   // The XDG specification: a relative path is invalid and to be ignored.
@@ -22,7 +23,11 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 /** Name of a tool's cache entry: tool, version, platform, and a hash of everything that decides what is built. */
 export function cacheKey(pin: ToolPin, platform: Platform, root: string = projectRoot): string {
   const hash = createHash("sha256");
-  for (const file of ["go.mod", "go.sum"]) hash.update(`${file}\0`).update(readFileSync(join(root, pin.go.folder, file))).update("\0");
+  for (const file of ["go.mod", "go.sum"])
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(join(root, pin.go.folder, file)))
+      .update("\0");
   hash.update(JSON.stringify([pin.binaries, pin.go.packages, pin.go.ldflags, pin.go.tags ?? ""]));
   return `${pin.name}-${pin.version}-${platform.os}-${platform.arch}-${hash.digest("hex").slice(0, 12)}`;
 }

@@ -37,7 +37,8 @@ const verbs: Record<string, (name: string) => Promise<number>> = {
   kubeconfig: async (name) => {
     const status = clusterStatus(name);
     if (status.state === "absent") return missing(name);
-    if (status.state !== "running") process.stderr.write(`cluster ${name} does not run (${status.state}); npm run cluster -- up starts it\n`);
+    if (status.state !== "running")
+      process.stderr.write(`cluster ${name} does not run (${status.state}); npm run cluster -- up starts it\n`);
     print(status.kubeconfigPath);
     return 0;
   },
@@ -81,7 +82,12 @@ export function statusText(status: ClusterStatus, now: Date): string {
   ]);
   const table = [["part", "pid", "port", "state", "uptime"], ...rows];
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
-  const lines = table.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd());
+  const lines = table.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]))
+      .join("  ")
+      .trimEnd(),
+  );
   const after = status.state === "partial" ? "\nsome parts do not run: npm run cluster -- up repairs it" : "";
   return `cluster ${status.name}: ${status.state}${status.state === "absent" ? "" : `\nfolder: ${status.dir}`}\n\n${lines.join("\n")}${after}`;
 }
@@ -97,7 +103,9 @@ export function formatUptime(seconds: number): string {
 
 function missing(name: string): number {
   const names = clusterNames();
-  process.stderr.write(`there is no cluster ${JSON.stringify(name)}; ${names.length > 0 ? `there are: ${names.join(", ")}` : "npm run cluster -- up makes one"}\n`);
+  process.stderr.write(
+    `there is no cluster ${JSON.stringify(name)}; ${names.length > 0 ? `there are: ${names.join(", ")}` : "npm run cluster -- up makes one"}\n`,
+  );
   return 1;
 }
 

@@ -24,7 +24,9 @@ export function clustersFolder(): string {
 /** The folder of one cluster. Throws where the name is none. */
 export function clusterFolder(name: string, root: string = clustersFolder()): string {
   if (!/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) {
-    throw new Error(`cluster: name: ${JSON.stringify(name)} is not allowed: lower-case letters, digits and dashes, at most 40, beginning and ending with a letter or digit`);
+    throw new Error(
+      `cluster: name: ${JSON.stringify(name)} is not allowed: lower-case letters, digits and dashes, at most 40, beginning and ending with a letter or digit`,
+    );
   }
   return join(resolve(root), name);
 }
@@ -85,7 +87,8 @@ export function runningParts(paths: ClusterPaths): { name: PartName; identity: P
   const parts = recorded.map((process) => ({ name: process.name as PartName, identity: process as ProcessIdentity }));
   for (const part of partNames) {
     const strays = findProcesses(
-      (argv) => basename(argv[0] ?? "") === part && argv.some((argument) => argument.startsWith("--") && argument.includes(`=${paths.dir}/`)),
+      (argv) =>
+        basename(argv[0] ?? "") === part && argv.some((argument) => argument.startsWith("--") && argument.includes(`=${paths.dir}/`)),
     );
     for (const identity of strays) if (!parts.some((known) => known.identity.pid === identity.pid)) parts.push({ name: part, identity });
   }

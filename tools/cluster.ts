@@ -8,7 +8,16 @@ import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ClusterPaths, type ClusterPorts, clusterPaths, partArguments, type PartContext, type PartName, partNames, partUsers } from "./cluster-parts";
+import {
+  type ClusterPaths,
+  type ClusterPorts,
+  clusterPaths,
+  partArguments,
+  type PartContext,
+  type PartName,
+  partNames,
+  partUsers,
+} from "./cluster-parts";
 import { clusterFolder, clustersFolder, type ClusterState, clusterStatus, type PartStatus, runningParts } from "./cluster-state";
 import { type CrdSet, installCrds } from "./crds";
 import { messageOf, readJson, sleep, writeAtomic } from "./files";
@@ -74,11 +83,17 @@ export async function startCluster(options: StartOptions): Promise<ClusterInfo> 
   privateFolder(root);
   return withLock(`${dir}.lock`, () => startLocked(options, clusterPaths(dir), binaries, kwok), {
     timeoutMilliseconds: 300_000,
-    onWait: (holder) => options.quiet || process.stderr.write(`waiting for process ${holder.pid}, which is working on the cluster ${options.name}\n`),
+    onWait: (holder) =>
+      options.quiet || process.stderr.write(`waiting for process ${holder.pid}, which is working on the cluster ${options.name}\n`),
   });
 }
 
-async function startLocked(options: StartOptions, paths: ClusterPaths, binaries: Record<string, string>, kwok: KwokFiles): Promise<ClusterInfo> {
+async function startLocked(
+  options: StartOptions,
+  paths: ClusterPaths,
+  binaries: Record<string, string>,
+  kwok: KwokFiles,
+): Promise<ClusterInfo> {
   const began = Date.now();
   const running = await runningCluster(options.name, options.root);
   if (running) {
@@ -89,7 +104,8 @@ async function startLocked(options: StartOptions, paths: ClusterPaths, binaries:
   try {
     for (const folder of [paths.dir, paths.pids, paths.logs, paths.etcdData]) privateFolder(folder);
     if (options.ephemeral) startWatchdog(paths.dir);
-    await endParts(paths, 3000);
+    // What a crash left needs no farewell: every part bears being killed, and an API server without its etcd would take its time.
+    await endParts(paths, 0);
     const pki = await ensurePki(paths.pki);
     for (let attempt = 1; ; attempt += 1) {
       const state = await saveState(options.name, paths, attempt > 1);
@@ -113,7 +129,10 @@ async function startLocked(options: StartOptions, paths: ClusterPaths, binaries:
 }
 
 /** The cluster as it runs: every part alive and the API server ready; else undefined. */
-export async function runningCluster(name: string, root?: string): Promise<Omit<ClusterInfo, "alreadyRunning" | "milliseconds"> | undefined> {
+export async function runningCluster(
+  name: string,
+  root?: string,
+): Promise<Omit<ClusterInfo, "alreadyRunning" | "milliseconds"> | undefined> {
   const status = clusterStatus(name, { root });
   const paths = clusterPaths(status.dir);
   const state = readJson<ClusterState>(paths.state);
@@ -131,7 +150,11 @@ export async function runningCluster(name: string, root?: string): Promise<Omit<
   }
 }
 
-function describe(options: { name: string; root?: string }, paths: ClusterPaths, access: ApiAccess): Omit<ClusterInfo, "alreadyRunning" | "milliseconds"> {
+function describe(
+  options: { name: string; root?: string },
+  paths: ClusterPaths,
+  access: ApiAccess,
+): Omit<ClusterInfo, "alreadyRunning" | "milliseconds"> {
   return {
     name: options.name,
     dir: paths.dir,
@@ -167,7 +190,11 @@ function writeAccess(name: string, paths: ClusterPaths, state: ClusterState, caF
   const users = Object.entries(partUsers);
   const lines = users.map(([key, { user, groups }]) => [state.tokens[key], user, key, `"${groups.join(",")}"`].join(","));
   writeAtomic(paths.tokens, `${lines.join("\n")}\n`);
-  const access = (user: string): ApiAccess => ({ server: serverOf(state.ports), caCertificate: readFileSync(caFile, "utf8"), token: state.tokens[user] });
+  const access = (user: string): ApiAccess => ({
+    server: serverOf(state.ports),
+    caCertificate: readFileSync(caFile, "utf8"),
+    token: state.tokens[user],
+  });
   for (const [key] of users) {
     writeAtomic(key === "admin" ? paths.kubeconfig : paths.partKubeconfig(key as PartName), kubeconfigText(name, access(key)));
   }
@@ -185,14 +212,27 @@ async function startParts(
   // etcd reads its settings from ETCD_* as well: those of the user are for another one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("ETCD_") && key !== "KUBECONFIG"));
   const start = (name: PartName): Promise<unknown> =>
-    startProcess({ name, binary: binaries[name], args: partArguments[name](context), pidFolder: context.paths.pids, logFolder: context.paths.logs, cwd: context.paths.dir, env });
+    startProcess({
+      name,
+      binary: binaries[name],
+      args: partArguments[name](context),
+      pidFolder: context.paths.pids,
+      logFolder: context.paths.logs,
+      cwd: context.paths.dir,
+      env,
+    });
   const client = apiClient(access, 5000);
   try {
     // The API server waits for etcd by itself.
     await start("etcd");
     await start("kube-apiserver");
     progress.detail("API server");
-    await waitUntil("the API server", context.paths, ["etcd", "kube-apiserver"], async () => (await client.request("GET", "/readyz")).status === 200);
+    await waitUntil(
+      "the API server",
+      context.paths,
+      ["etcd", "kube-apiserver"],
+      async () => (await client.request("GET", "/readyz")).status === 200,
+    );
     await Promise.all((["kube-controller-manager", "kube-scheduler", "kwok"] as const).map(start));
     progress.detail("controllers");
     // The controllers load while the CRDs go in.

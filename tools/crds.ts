@@ -30,9 +30,18 @@ export const crdSources: Partial<Record<CrdSet, CrdSource>> = {
     module: { path: "sigs.k8s.io/gateway-api", folder: "config/crd/standard" },
     raw: {
       base: `${github}/kubernetes-sigs/gateway-api/v1.6.1/config/crd/standard`,
-      files: ["backendtlspolicies", "gatewayclasses", "gateways", "grpcroutes", "httproutes", "listenersets", "referencegrants", "tcproutes", "tlsroutes", "udproutes"].map(
-        (kind) => `gateway.networking.k8s.io_${kind}.yaml`,
-      ),
+      files: [
+        "backendtlspolicies",
+        "gatewayclasses",
+        "gateways",
+        "grpcroutes",
+        "httproutes",
+        "listenersets",
+        "referencegrants",
+        "tcproutes",
+        "tlsroutes",
+        "udproutes",
+      ].map((kind) => `gateway.networking.k8s.io_${kind}.yaml`),
     },
   },
   gloo: {

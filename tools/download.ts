@@ -33,7 +33,10 @@ function open(url: string, redirects = 5): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     if (!url.startsWith("https://")) return reject(new Error(`${url} is not an https address`));
     const request = get(url, { headers: { "user-agent": "compute-mesh" } });
-    const timer = setTimeout(() => request.destroy(new UnreachableError(`no answer within ${connectMilliseconds / 1000} s`)), connectMilliseconds);
+    const timer = setTimeout(
+      () => request.destroy(new UnreachableError(`no answer within ${connectMilliseconds / 1000} s`)),
+      connectMilliseconds,
+    );
     request.once("error", (error) => {
       clearTimeout(timer);
       reject(new UnreachableError(`${new URL(url).host}: ${error.message}`));

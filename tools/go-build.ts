@@ -46,7 +46,17 @@ export async function findGo(env: NodeJS.ProcessEnv = process.env): Promise<GoIn
 export function goBuildArguments(pin: ToolPin, folder: string): string[] {
   // One binary is named explicitly: Go would call a package that ends in /v3 after the folder above it.
   const output = pin.binaries.length === 1 ? join(folder, pin.binaries[0]) : `${folder}/`;
-  return ["build", "-v", "-trimpath", ...(pin.go.tags ? ["-tags", pin.go.tags] : []), "-ldflags", pin.go.ldflags, "-o", output, ...pin.go.packages];
+  return [
+    "build",
+    "-v",
+    "-trimpath",
+    ...(pin.go.tags ? ["-tags", pin.go.tags] : []),
+    "-ldflags",
+    pin.go.ldflags,
+    "-o",
+    output,
+    ...pin.go.packages,
+  ];
 }
 
 /** Builds all binaries of a tool into `folder`. `onPackage` gets the number of packages compiled so far. */
@@ -78,6 +88,7 @@ export async function goBuild(pin: ToolPin, folder: string, onPackage: (packages
     child.once("error", reject);
     child.once("close", (status, signal) => (signal ? reject(new Error(`go build was ended by ${signal}`)) : resolve(status ?? 1)));
   });
-  if (code !== 0) throw new Error(`go build of ${pin.name} ${pin.version} in ${pin.go.folder} failed:\n${[...other, rest].slice(-15).join("\n")}`);
+  if (code !== 0)
+    throw new Error(`go build of ${pin.name} ${pin.version} in ${pin.go.folder} failed:\n${[...other, rest].slice(-15).join("\n")}`);
   return { packages };
 }

@@ -40,9 +40,13 @@ export async function kwokFiles(): Promise<KwokFiles> {
       for (const file of all) copyFileSync(join(source, "kustomize", "stage", file), join(folder, basename(file)));
       return { origin: "built", files };
     } catch (error) {
-      if (downloadsOff() !== undefined) throw new Error(`the stages of kwok ${version} cannot be had: ${messageOf(error)}; downloads: ${downloadsOff()}`);
+      if (downloadsOff() !== undefined)
+        throw new Error(`the stages of kwok ${version} cannot be had: ${messageOf(error)}; downloads: ${downloadsOff()}`);
       for (const file of all) {
-        await download(`https://raw.githubusercontent.com/kubernetes-sigs/kwok/v${version}/kustomize/stage/${file}`, join(folder, basename(file)));
+        await download(
+          `https://raw.githubusercontent.com/kubernetes-sigs/kwok/v${version}/kustomize/stage/${file}`,
+          join(folder, basename(file)),
+        );
       }
       return { origin: "download", files };
     }

@@ -72,7 +72,11 @@ export const pins: Record<ToolName, ToolPin> = {
     versionArgs: ["--version"],
     go: {
       folder: "tools/go/kubernetes",
-      packages: ["k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kube-controller-manager", "k8s.io/kubernetes/cmd/kube-scheduler"],
+      packages: [
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+      ],
       ldflags: `-s -w -X ${component}.gitVersion=v${kubernetesVersion} -X ${component}.gitMajor=1 -X ${component}.gitMinor=36`,
     },
     downloads: ({ os, arch }) =>

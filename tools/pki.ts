@@ -59,7 +59,9 @@ export async function ensurePki(folder: string): Promise<Pki> {
 async function makePki(folder: string): Promise<void> {
   const openssl = findOnPath("openssl");
   if (openssl === undefined) {
-    throw new Error("openssl is not on PATH: it makes the certificates of the embedded cluster; install it (Debian and Ubuntu: apt-get install openssl)");
+    throw new Error(
+      "openssl is not on PATH: it makes the certificates of the embedded cluster; install it (Debian and Ubuntu: apt-get install openssl)",
+    );
   }
   const path = (file: string): string => join(folder, file);
   const save = (file: string, content: string): void => writeFileSync(path(file), content, { mode: 0o600 });
@@ -74,7 +76,19 @@ async function makePki(folder: string): Promise<void> {
       `${name}.cnf`,
       "[req]\ndistinguished_name=dn\nx509_extensions=ca\nprompt=no\n[dn]\n[ca]\nbasicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign,cRLSign,digitalSignature\nsubjectKeyIdentifier=hash\n",
     );
-    const args = ["req", "-new", "-x509", "-config", path(`${name}.cnf`), "-key", path(`${name}.key`), "-subj", `/CN=compute-mesh ${name}`, "-days", days];
+    const args = [
+      "req",
+      "-new",
+      "-x509",
+      "-config",
+      path(`${name}.cnf`),
+      "-key",
+      path(`${name}.key`),
+      "-subj",
+      `/CN=compute-mesh ${name}`,
+      "-days",
+      days,
+    ];
     save(`${name}.crt`, (await run(openssl, args)).stdout);
   };
   const certificate = async (name: string, ca: string, subject: string, usages: string, names?: string): Promise<void> => {
@@ -92,10 +106,14 @@ async function makePki(folder: string): Promise<void> {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   save("service-account.key", privateKey.export({ type: "pkcs1", format: "pem" }) as string);
   const local = "IP:127.0.0.1,DNS:localhost";
-  const inside = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"].map((name) => `DNS:${name}`);
+  const inside = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"].map(
+    (name) => `DNS:${name}`,
+  );
   // etcd has an authority of its own: whoever it trusts holds every secret of the cluster, whatever RBAC says.
   await Promise.all([
-    authority("ca").then(() => certificate("server", "ca", "/CN=kube-apiserver", "serverAuth", [local, "IP:10.96.0.1", ...inside].join(","))),
+    authority("ca").then(() =>
+      certificate("server", "ca", "/CN=kube-apiserver", "serverAuth", [local, "IP:10.96.0.1", ...inside].join(",")),
+    ),
     authority("etcd-ca").then(() =>
       Promise.all([
         certificate("etcd", "etcd-ca", "/CN=etcd", "serverAuth,clientAuth", local),
@@ -105,5 +123,6 @@ async function makePki(folder: string): Promise<void> {
   ]);
   // Nothing is signed later: without the authorities' keys nobody can make another certificate that is trusted.
   for (const file of ["ca.key", "etcd-ca.key"]) rmSync(path(file));
-  for (const name of ["ca", "etcd-ca", "server", "etcd", "etcd-client"]) for (const end of ["cnf", "csr", "ext"]) rmSync(path(`${name}.${end}`), { force: true });
+  for (const name of ["ca", "etcd-ca", "server", "etcd", "etcd-client"])
+    for (const end of ["cnf", "csr", "ext"]) rmSync(path(`${name}.${end}`), { force: true });
 }

@@ -25,15 +25,19 @@ export function startTimeOf(pid: number): string | undefined {
   if (process.platform === "linux") {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      // Field 2 is the name in parentheses and may hold spaces and parentheses; fields are counted from the last one. State is 3, start time is 22.
+      // Field 2 is the name in parentheses and may hold spaces and parentheses; what follows it begins with field 3, the state. Field 20 is the number of
+      // threads, 22 the start time. A zombie whose other threads are still ending holds its ports: it is not gone yet.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return fields[0] === "Z" || fields[0] === "X" ? undefined : `${currentBoot()}:${fields[19]}`;
+      return fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1) ? undefined : `${currentBoot()}:${fields[19]}`;
     } catch {
       return undefined;
     }
   }
   try {
-    const line = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    const line = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
     return line === "" || line.startsWith("Z") ? undefined : line.replace(/^\S+\s+/, "");
   } catch {
     return undefined;

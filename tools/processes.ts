@@ -38,7 +38,12 @@ export async function startProcess(spec: ProcessSpec): Promise<RecordedProcess> 
   const fresh = existsSync(logFile) && statSync(logFile).size > maximumLogBytes;
   const log = openSync(logFile, fresh ? "w" : "a", 0o600);
   try {
-    const child = spawn(spec.binary, spec.args, { detached: true, stdio: ["ignore", log, log], cwd: spec.cwd, env: spec.env ?? process.env });
+    const child = spawn(spec.binary, spec.args, {
+      detached: true,
+      stdio: ["ignore", log, log],
+      cwd: spec.cwd,
+      env: spec.env ?? process.env,
+    });
     await new Promise<void>((resolve, reject) => {
       child.once("spawn", resolve);
       child.once("error", (error) => reject(new Error(`${spec.name} cannot be started from ${spec.binary}: ${error.message}`)));

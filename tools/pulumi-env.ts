@@ -59,12 +59,17 @@ async function makeSetup(): Promise<PulumiSetup> {
     PULUMI_HOME: home,
     PULUMI_BACKEND_URL: `file://${privateFolder(join(stateDir, "state"))}`,
     PULUMI_SKIP_UPDATE_CHECK: "true",
-    ...(process.env.PULUMI_CONFIG_PASSPHRASE === undefined && !process.env.PULUMI_CONFIG_PASSPHRASE_FILE && { PULUMI_CONFIG_PASSPHRASE: localPassphrase }),
+    ...(process.env.PULUMI_CONFIG_PASSPHRASE === undefined &&
+      !process.env.PULUMI_CONFIG_PASSPHRASE_FILE && { PULUMI_CONFIG_PASSPHRASE: localPassphrase }),
   };
   // A host of another version on PATH is worse than none (policy packs and hooks fail with an old one): only the one that came with the CLI counts.
   const languageHost = existsSync(join(dirname(binary), "pulumi-language-nodejs")) ? "official" : "stand-in";
   const kubernetes = await kubernetesPlugin(binary, home, variables);
-  const plugins: PulumiPlugins = { languageHost, kubernetesProvider: kubernetes.plugin, ...(kubernetes.reason && { reason: kubernetes.reason }) };
+  const plugins: PulumiPlugins = {
+    languageHost,
+    kubernetesProvider: kubernetes.plugin,
+    ...(kubernetes.reason && { reason: kubernetes.reason }),
+  };
   const pathFolders = [dirname(binary)];
   if (languageHost === "stand-in") pathFolders.push(standInFolders.languageHost);
   if (kubernetes.plugin === "stand-in") pathFolders.push(standInFolders.kubernetesProvider);
@@ -74,7 +79,7 @@ async function makeSetup(): Promise<PulumiSetup> {
 }
 
 const pluginName = "pulumi-resource-kubernetes";
-const retryAfterMilliseconds = 24 * 3600 * 1000;
+const retryAfterMilliseconds = 3600 * 1000;
 
 async function kubernetesPlugin(
   binary: string,
@@ -83,20 +88,24 @@ async function kubernetesPlugin(
 ): Promise<{ plugin: "official" | "stand-in"; reason?: string }> {
   const installed = join(home, "plugins", `resource-kubernetes-v${kubernetesPluginVersion}`, pluginName);
   if (existsSync(installed)) return { plugin: "official" };
-  if (findAllOnPath(pluginName).some((file) => dirname(realpathSync(file)) !== standInFolders.kubernetesProvider)) return { plugin: "official" };
+  if (findAllOnPath(pluginName).some((file) => dirname(realpathSync(file)) !== standInFolders.kubernetesProvider))
+    return { plugin: "official" };
   const off = downloadsOff();
   if (off !== undefined) return { plugin: "stand-in", reason: `downloads: ${off}` };
   const memory = join(home, "kubernetes-plugin-failure.json");
   const failure = readJson<{ at: string; version: string; reason: string }>(memory);
   if (failure?.version === kubernetesPluginVersion && Date.now() - Date.parse(failure.at) < retryAfterMilliseconds) {
-    return { plugin: "stand-in", reason: `${failure.reason} (tried ${failure.at}; tried again a day later)` };
+    return { plugin: "stand-in", reason: `${failure.reason} (tried ${failure.at}; tried again an hour later)` };
   }
   try {
     await reachable("https://get.pulumi.com/");
     const progress = startProgress(`installing the Pulumi plugin kubernetes ${kubernetesPluginVersion}`);
     try {
       const env = { ...process.env, ...variables };
-      await promisify(execFile)(binary, ["plugin", "install", "resource", "kubernetes", kubernetesPluginVersion], { env, timeout: 300_000 });
+      await promisify(execFile)(binary, ["plugin", "install", "resource", "kubernetes", kubernetesPluginVersion], {
+        env,
+        timeout: 300_000,
+      });
       progress.done();
     } catch (error) {
       progress.fail();
@@ -137,5 +146,8 @@ export async function environmentCommand(argv: string[] = []): Promise<number> {
 /** Lines for a POSIX shell. PATH is extended, not replaced: npm's own additions to it are not for the user's shell. */
 export function exportLines(variables: Record<string, string>, pathFolders: readonly string[]): string[] {
   const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-  return [...Object.entries(variables).map(([key, value]) => `export ${key}=${quote(value)}`), `export PATH=${quote(pathFolders.join(delimiter))}:"$PATH"`];
+  return [
+    ...Object.entries(variables).map(([key, value]) => `export ${key}=${quote(value)}`),
+    `export PATH=${quote(pathFolders.join(delimiter))}:"$PATH"`,
+  ];
 }

@@ -79,7 +79,10 @@ export async function resolvePin(pin: ToolPin, options: ResolveOptions = {}): Pr
 export async function resolveTools(names: readonly ToolName[], options: ResolveOptions = {}): Promise<Record<ToolName, ResolvedTool>> {
   const tools = {} as Record<ToolName, ResolvedTool>;
   for (const [index, name] of names.entries()) {
-    tools[name] = await resolveTool(name, { ...options, position: names.length > 1 ? `${index + 1} of ${names.length}` : options.position });
+    tools[name] = await resolveTool(name, {
+      ...options,
+      position: names.length > 1 ? `${index + 1} of ${names.length}` : options.position,
+    });
   }
   return tools;
 }
@@ -115,7 +118,11 @@ async function make(pin: ToolPin, folder: string, options: ResolveOptions): Prom
 }
 
 /** Runs one piece of long work with progress, and remembers how long it took. */
-async function timed(what: string, options: ResolveOptions, work: (progress: Progress, lastSteps?: number) => Promise<number | void>): Promise<void> {
+async function timed(
+  what: string,
+  options: ResolveOptions,
+  work: (progress: Progress, lastSteps?: number) => Promise<number | void>,
+): Promise<void> {
   const began = Date.now();
   const last = lastDuration(what);
   const text = options.position === undefined ? what : `${what} (${options.position})`;

@@ -14,7 +14,7 @@ export async function startCommand(argv: string[]): Promise<number> {
   parse(argv, {});
   const env = await ready();
   say(`Deploying the stack ${stack} (pulumi up) ...`);
-  const code = await pulumi(env, ["up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive"]);
+  const code = await pulumi(env, ["up", "--stack", stack, "--yes", "--skip-preview", "--suppress-outputs", "--non-interactive"]);
   if (code !== 0) {
     return code;
   }

@@ -23,13 +23,16 @@ function startTimeOf(pid) {
       const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
       const boot = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-      return fields[0] === "Z" || fields[0] === "X" ? undefined : `${boot}:${fields[19]}`;
+      return fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1) ? undefined : `${boot}:${fields[19]}`;
     } catch {
       return undefined;
     }
   }
   try {
-    const line = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    const line = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
     return line === "" || line.startsWith("Z") ? undefined : line.replace(/^\S+\s+/, "");
   } catch {
     return undefined;

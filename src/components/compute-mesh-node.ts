@@ -127,8 +127,8 @@ function nodeOptions(parent: pulumi.Resource, args: ComputeMeshNodeArgs): pulumi
       : {
           transformations: [
             ({ props, opts }) => {
-              const changed = transform(props as pulumi.Inputs, opts) ?? {};
-              return { props: changed.args ?? (props as pulumi.Inputs), opts: changed.opts ?? opts };
+              const changed = transform(props, opts) ?? {};
+              return { props: changed.args ?? props, opts: changed.opts ?? opts };
             },
           ],
         }),

@@ -7,7 +7,15 @@ import { joinPath, Problems } from "../model/errors";
 import type { VersionedServiceFacts } from "../model/facts";
 import { dnsName } from "../model/names";
 import { checkNamespace } from "../model/route-destinations";
-import { compileRoutes, routesFacts, RouteTarget, type GlooRoutesFacts, type MeshRoute, type RouteDimensions, type RouteModel } from "../model/routes";
+import {
+  compileRoutes,
+  routesFacts,
+  RouteTarget,
+  type GlooRoutesFacts,
+  type MeshRoute,
+  type RouteDimensions,
+  type RouteModel,
+} from "../model/routes";
 import { emitGateway, emitHttpRoutes } from "../routing/gateway-api";
 import { emitGlooGateway, emitVirtualService } from "../routing/gloo";
 
@@ -129,7 +137,12 @@ export function normalizeGlooRoutes(name: string, args: GlooRoutesArgs): GlooRou
   return { target, gateway, model, facts: routesFacts(name, model) };
 }
 
-function normalizeGateway(problems: Problems, name: string, target: RouteTarget, given: RoutesGatewayArgs | undefined): GlooRoutesPlan["gateway"] {
+function normalizeGateway(
+  problems: Problems,
+  name: string,
+  target: RouteTarget,
+  given: RoutesGatewayArgs | undefined,
+): GlooRoutesPlan["gateway"] {
   const isGloo = target === RouteTarget.Gloo;
   const fallback: RoutesGatewayArgs = isGloo ? { existing: { name: "gateway-proxy", namespace: "gloo-system" } } : { create: {} };
   const chosen: unknown = given ?? fallback;
@@ -164,8 +177,16 @@ function normalizeExisting(problems: Problems, path: string, value: Record<strin
 
 /** Names of gateways and classes are RFC 1123 subdomains. */
 function checkObjectName(problems: Problems, path: string, given: unknown): void {
-  if (typeof given !== "string" || given.length > 253 || !/^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/.test(given)) {
-    problems.add(path, given, "the name of a Kubernetes object is allowed: lower-case letters, digits, hyphens and dots, at most 253 characters");
+  if (
+    typeof given !== "string" ||
+    given.length > 253 ||
+    !/^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*$/.test(given)
+  ) {
+    problems.add(
+      path,
+      given,
+      "the name of a Kubernetes object is allowed: lower-case letters, digits, hyphens and dots, at most 253 characters",
+    );
   }
 }
 
@@ -178,14 +199,21 @@ function shownArgs(args: GlooRoutesArgs): pulumi.Inputs {
   return shown;
 }
 
-function createGateway(parent: GlooRoutes, name: string, plan: GlooRoutesPlan, args: GlooRoutesArgs): k8s.apiextensions.CustomResource | undefined {
+function createGateway(
+  parent: GlooRoutes,
+  name: string,
+  plan: GlooRoutesPlan,
+  args: GlooRoutesArgs,
+): k8s.apiextensions.CustomResource | undefined {
   const { create } = plan.gateway;
   if (create === undefined) {
     return undefined;
   }
   const context = { name, namespace: args.namespace };
   const object =
-    plan.target === RouteTarget.Gloo ? emitGlooGateway(context, create.className, create.port) : emitGateway(context, create.className, create.port);
+    plan.target === RouteTarget.Gloo
+      ? emitGlooGateway(context, create.className, create.port)
+      : emitGateway(context, create.className, create.port);
   return createObject(parent, `${name}-gateway`, object, args.transforms?.gateway);
 }
 

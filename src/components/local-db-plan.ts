@@ -139,7 +139,7 @@ function planStorage(problems: Problems, args: LocalDbStorageArgs | undefined, m
   checkKnownKeys(problems, "storage", storage, kinds);
   const kind = exactlyOne(problems, "storage", storage, kinds);
   const path = `storage.${kind ?? ""}`;
-  if (kind === undefined || !checkObject(problems, path, (storage as Record<string, unknown>)[kind])) {
+  if (kind === undefined || !checkObject(problems, path, storage[kind])) {
     return {};
   }
   const { memory, nodeDisk, localVolume } = storage as LocalDbStorageArgs;
@@ -220,7 +220,7 @@ function engineRequest(
   return {
     memoryBytes: memoryBytes ?? 2 ** 31,
     ...(storage.tmpfsBytes === undefined ? {} : { tmpfsBytes: storage.tmpfsBytes }),
-    settings: checkObject(problems, "settings", settings) ? (settings as Record<string, string>) : {},
+    settings: checkObject(problems, "settings", settings) ? settings : {},
     ...(schema === undefined ? {} : { schema }),
     ...(backing === undefined ? {} : { backing }),
   };

@@ -63,7 +63,7 @@ export function checkShardOfSnapshot(problems: Problems, snapshot: unknown, shar
 
 /** Sets the value of one partition. */
 export function setPartition<T>(values: ByPartition<T>, topic: string, partition: number, value: T): void {
-  // Through a null prototype's descriptor, a topic called __proto__ would be lost; Kafka allows that name.
+  // A plain assignment would lose a topic called __proto__, which Kafka allows.
   if (!Object.hasOwn(values, topic)) {
     Object.defineProperty(values, topic, { value: {}, enumerable: true, configurable: true, writable: true });
   }

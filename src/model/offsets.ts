@@ -42,6 +42,9 @@ export function visitPartitions(
     if (!checkObject(problems, topicPath, partitions)) {
       continue;
     }
+    if (Object.keys(partitions).length === 0) {
+      problems.add(topicPath, partitions, "at least one partition is expected, because a shard covers some of every topic");
+    }
     for (const [key, inner] of Object.entries(partitions)) {
       const partition = Number(key);
       if (/^(0|[1-9]\d*)$/.test(key) && partition <= 0x7fffffff) {

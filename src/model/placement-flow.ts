@@ -8,7 +8,7 @@
  * between nodes ("some shard goes from i to j"), so that a search costs O(nodes²) and not O(shards · nodes).
  */
 
-import { nodesOfShard, put, renewMoves, start, take, type AssignmentProblem, type State } from "./placement-state";
+import { nodesOfShard, put, renewMoves, start, take, unreachable, type AssignmentProblem, type State } from "./placement-state";
 
 /**
  * Solves the problem.
@@ -66,7 +66,7 @@ function augment(state: State): void {
 function shortestPath(state: State): { previous: Int32Array; target: number } {
   const { nodeCount, zoneCount, excess, potential, moveCost } = state;
   const vertices = nodeCount + zoneCount + 1;
-  const distance = new Float64Array(vertices).fill(Infinity);
+  const distance = new Float64Array(vertices).fill(unreachable);
   const steps = new Int32Array(vertices);
   const previous = new Int32Array(vertices).fill(-1);
   const settled = new Uint8Array(vertices);
@@ -93,7 +93,7 @@ function shortestPath(state: State): { previous: Int32Array; target: number } {
         nearest = vertex;
       }
     }
-    if (nearest < 0 || distance[nearest] === Infinity) {
+    if (nearest < 0 || distance[nearest] === unreachable) {
       throw new Error("the bounds of the assignment cannot be met");
     }
     if (excess[nearest] < 0) {
@@ -105,7 +105,7 @@ function shortestPath(state: State): { previous: Int32Array; target: number } {
     settled[nearest] = 1;
     if (nearest < nodeCount) {
       for (let node = 0, arc = nearest * nodeCount; node < nodeCount; node++, arc++) {
-        if (moveCost[arc] !== Infinity) {
+        if (moveCost[arc] !== unreachable) {
           reach(nearest, node, moveCost[arc]);
         }
       }

@@ -1,5 +1,8 @@
 /** What `placement-flow.ts` works on: where the shards are, and the cheapest shard that can go from one node to another. */
 
+/** The cost of what is not allowed. A constant of our own, because in a vm context, where tests run, the global is slow to look up. */
+export const unreachable = Infinity;
+
 /** Lower and upper bound, both included. */
 export interface Bounds {
   low: number;
@@ -11,7 +14,7 @@ export interface AssignmentProblem {
   shardCount: number;
   /** Number of nodes of each shard. */
   degree: number;
-  /** Cost of a node for a shard, entry `shard * nodes + node`, whole numbers; Infinity where the shard cannot be there. */
+  /** Cost of a node for a shard, entry `shard * nodes + node`, whole numbers; `unreachable` where the shard cannot be there. */
   costs: Float64Array;
   /** For each node its zone. */
   zoneOfNode: readonly number[];
@@ -104,7 +107,7 @@ function cheapestOpen(state: State, shard: number, bound: "low" | "high"): numbe
   const { nodeCount, zoneCount, costs, owned, inZone, zoneOfNode, zonePerShard } = state;
   const row = shard * nodeCount;
   let best = -1;
-  let least = Infinity;
+  let least = unreachable;
   for (let node = 0; node < nodeCount; node++) {
     if (costs[row + node] < least && owned[row + node] === 0) {
       const zone = zoneOfNode[node];
@@ -119,7 +122,7 @@ function cheapestOpen(state: State, shard: number, bound: "low" | "high"): numbe
 
 /** Finds the cheapest shard that can go from a node to another, for all pairs of nodes. */
 function findMoves(state: State): void {
-  state.moveCost.fill(Infinity);
+  state.moveCost.fill(unreachable);
   state.held.forEach((shards, from) => {
     for (const shard of shards) {
       for (let to = 0; to < state.nodeCount; to++) {
@@ -134,8 +137,8 @@ export function renewMoves(state: State, from: number, shard: number): void {
   const { nodeCount, moveCost, moveShard } = state;
   const holds = state.held[from].has(shard);
   for (let to = 0, arc = from * nodeCount; to < nodeCount; to++, arc++) {
-    if (moveShard[arc] === shard && moveCost[arc] !== Infinity && !(holds && canMove(state, from, to, shard))) {
-      moveCost[arc] = Infinity;
+    if (moveShard[arc] === shard && moveCost[arc] !== unreachable && !(holds && canMove(state, from, to, shard))) {
+      moveCost[arc] = unreachable;
       for (const other of state.held[from]) {
         offerMove(state, from, to, other);
       }
@@ -163,7 +166,7 @@ function canMove(state: State, from: number, to: number, shard: number): boolean
   const row = shard * zoneCount;
   return (
     state.owned[shard * state.nodeCount + to] === 0 &&
-    state.costs[shard * state.nodeCount + to] !== Infinity &&
+    state.costs[shard * state.nodeCount + to] !== unreachable &&
     (fromZone === toZone || (inZone[row + fromZone] > zonePerShard[fromZone].low && inZone[row + toZone] < zonePerShard[toZone].high))
   );
 }

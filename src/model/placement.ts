@@ -18,6 +18,7 @@ import { joinPath, Problems } from "./errors";
 import { explainShard, describeZoneConflicts, type Placed } from "./placement-explain";
 import { assign } from "./placement-flow";
 import { costRange, rendezvousCosts } from "./placement-scores";
+import { unreachable } from "./placement-state";
 import { computeShares, roundedBounds } from "./placement-shares";
 import { createShardMap, type ShardMap } from "./shard-map";
 import { maxShardCount } from "./shards";
@@ -118,7 +119,7 @@ function choosePrimaries(
   replicas: number,
 ): number[] {
   const copies = new Array<number>(nodeCount).fill(0);
-  const among = new Float64Array(costs.length).fill(Infinity);
+  const among = new Float64Array(costs.length).fill(unreachable);
   for (const [shard, nodes] of owners.entries()) {
     for (const node of nodes) {
       copies[node]++;

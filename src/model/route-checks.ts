@@ -41,14 +41,19 @@ export function checkOverlaps(problems: Problems, order: readonly SourcedEntry[]
     });
   };
   groupBy(order, ({ match }) => matchKey(match)).forEach((group) => check(group, (a) => duplicate(a, host)));
-  groupBy(order.filter(({ match }) => match.path.kind !== "regex"), rankKey).forEach((group) => check(group, (a, b) => tie(order, a, b, host)));
+  groupBy(
+    order.filter(({ match }) => match.path.kind !== "regex"),
+    rankKey,
+  ).forEach((group) => check(group, (a, b) => tie(order, a, b, host)));
   for (const regex of order.filter(({ match }) => match.path.kind === "regex")) {
-    order.filter((other) => other !== regex && other.match.path.kind !== "exact").forEach((other) => {
-      const allowed = regexOverlap(regex, other, host);
-      if (allowed !== undefined) {
-        report(regex, other, allowed);
-      }
-    });
+    order
+      .filter((other) => other !== regex && other.match.path.kind !== "exact")
+      .forEach((other) => {
+        const allowed = regexOverlap(regex, other, host);
+        if (allowed !== undefined) {
+          report(regex, other, allowed);
+        }
+      });
   }
   checkReachable(problems, order, host, reported);
 }
@@ -95,13 +100,21 @@ function mayShareAPath(regex: AtomicMatch, other: AtomicMatch): boolean {
 /** Matches whose every request is taken away by more specific ones, for example by nine routes that name one method each. */
 function checkReachable(problems: Problems, order: readonly SourcedEntry[], host: string, reported: ReadonlySet<string>): void {
   for (const entry of order) {
-    if (reported.has(entry.path) || entry.match.path.kind === "regex" || findWitness(order, entry.match, host, (winner) => winner.rule === entry.rule)) {
+    if (
+      reported.has(entry.path) ||
+      entry.match.path.kind === "regex" ||
+      findWitness(order, entry.match, host, (winner) => winner.rule === entry.rule)
+    ) {
       continue;
     }
     const request = minimalRequest(entry.match, host);
     const winner = firstMatch(order, request);
     const taken = winner === undefined ? "" : `; ${formatRequest(request)} goes to route ${winner.rule.route}`;
-    problems.add(entry.path, formatMatch(entry.match), `a match that some request takes is needed: more specific routes take every one of these${taken}`);
+    problems.add(
+      entry.path,
+      formatMatch(entry.match),
+      `a match that some request takes is needed: more specific routes take every one of these${taken}`,
+    );
   }
 }
 
@@ -137,7 +150,8 @@ function* witnessPaths(order: readonly RouteEntry[], { path }: AtomicMatch, firs
     for (let number = 1; ; number++) {
       const fresh = `${parent}/any${number === 1 ? "" : number}`;
       if (!order.some(({ match }) => match.path.value.startsWith(fresh))) {
-        return yield fresh;
+        yield fresh;
+        return;
       }
     }
   }

@@ -1,5 +1,15 @@
 /** Where a match goes: versioned services become weighted Kubernetes Services. */
-import { checkDnsLabel, checkInteger, checkKnownKeys, checkList, checkObject, checkUnique, exactlyOne, isObject, nearestWord } from "./checks";
+import {
+  checkDnsLabel,
+  checkInteger,
+  checkKnownKeys,
+  checkList,
+  checkObject,
+  checkUnique,
+  exactlyOne,
+  isObject,
+  nearestWord,
+} from "./checks";
 import { joinPath, keyPath, type Problems } from "./errors";
 import type { ServiceEndpointFacts, VersionedServiceFacts } from "./facts";
 import type { Backend, KubernetesDestination, RouteMatch, ServiceDestination, WeightedDestination } from "./route-types";
@@ -27,8 +37,15 @@ export function checkServices(problems: Problems, services: unknown): VersionedS
   if (!checkList(problems, "services", services)) {
     return [];
   }
-  const usable = (services as VersionedServiceFacts[]).filter((service, index) => checkObject(problems, joinPath("services", index), service));
-  checkUnique(problems, "services", usable.map(({ name }) => name), "name");
+  const usable = (services as VersionedServiceFacts[]).filter((service, index) =>
+    checkObject(problems, joinPath("services", index), service),
+  );
+  checkUnique(
+    problems,
+    "services",
+    usable.map(({ name }) => name),
+    "name",
+  );
   usable.forEach((service, index) => {
     for (const version of new Set(service.endpoints.map((endpoint) => endpoint.version))) {
       const path = keyPath(joinPath(joinPath("services", index), "weights"), version);
@@ -86,7 +103,11 @@ export function checkNamespace(problems: Problems, path: string, given: unknown)
 }
 
 /** The weighted Kubernetes Services of one match, or `undefined` where a problem was noted. */
-export function resolveDestinations(problems: Problems, to: readonly WeightedDestination[], context: DestinationContext): Backend[] | undefined {
+export function resolveDestinations(
+  problems: Problems,
+  to: readonly WeightedDestination[],
+  context: DestinationContext,
+): Backend[] | undefined {
   const shares = to.map((destination, index): Share | undefined => {
     const path = joinPath(context.path, index);
     const weight = destination.weight ?? 1;
@@ -100,7 +121,13 @@ export function resolveDestinations(problems: Problems, to: readonly WeightedDes
 }
 
 function kubernetesBackend({ name, port, namespace }: KubernetesDestination): Backend {
-  return { name, port, ...(namespace === undefined ? {} : { namespace }), weight: 1, label: `Service ${namespace === undefined ? "" : `${namespace}/`}${name}:${port}` };
+  return {
+    name,
+    port,
+    ...(namespace === undefined ? {} : { namespace }),
+    weight: 1,
+    label: `Service ${namespace === undefined ? "" : `${namespace}/`}${name}:${port}`,
+  };
 }
 
 function resolveService(problems: Problems, path: string, wanted: ServiceDestination, context: DestinationContext): Backend[] | undefined {
@@ -120,7 +147,11 @@ function resolveService(problems: Problems, path: string, wanted: ServiceDestina
     return undefined;
   }
   if (backends.every(({ weight }) => weight === 0)) {
-    problems.add(path, wanted, `a version is needed: all versions of ${service.name} with this snapshot (${list(backends.map(({ label }) => label))}) have weight 0`);
+    problems.add(
+      path,
+      wanted,
+      `a version is needed: all versions of ${service.name} with this snapshot (${list(backends.map(({ label }) => label))}) have weight 0`,
+    );
     return undefined;
   }
   return backends;
@@ -138,25 +169,37 @@ function findEndpoints(
   const versions = unique(service.endpoints.map((endpoint) => endpoint.version));
   const snapshot = wanted.snapshot ?? match.snapshot;
   const version = wanted.version ?? match.version;
-  const snapshotPath = wanted.snapshot === undefined && match.snapshot !== undefined ? joinPath(matchPath, "snapshot") : joinPath(path, "snapshot");
-  const versionPath = wanted.version === undefined && match.version !== undefined ? joinPath(matchPath, "version") : joinPath(path, "version");
+  const snapshotPath =
+    wanted.snapshot === undefined && match.snapshot !== undefined ? joinPath(matchPath, "snapshot") : joinPath(path, "snapshot");
+  const versionPath =
+    wanted.version === undefined && match.version !== undefined ? joinPath(matchPath, "version") : joinPath(path, "version");
   const before = problems.all.length;
   if (snapshot === undefined) {
     problems.add(snapshotPath, undefined, `the match names no snapshot, so one is needed here; ${service.name} has ${list(snapshots)}`);
   } else if (!snapshots.includes(snapshot)) {
     problems.add(snapshotPath, snapshot, `${suggest(snapshot, snapshots)}${service.name} is bound to the snapshots ${list(snapshots)}`);
   } else if (match.snapshot !== undefined && match.snapshot !== snapshot && snapshots.includes(match.snapshot)) {
-    problems.add(snapshotPath, snapshot, `requests that name ${match.snapshot} (${matchPath}) must not get answers from another snapshot; ${service.name} has both`);
+    problems.add(
+      snapshotPath,
+      snapshot,
+      `requests that name ${match.snapshot} (${matchPath}) must not get answers from another snapshot; ${service.name} has both`,
+    );
   }
   if (version !== undefined && !versions.includes(version)) {
     problems.add(versionPath, version, `${suggest(version, versions)}${service.name} has the versions ${list(versions)}`);
   } else if (version !== undefined && match.version !== undefined && match.version !== version && versions.includes(match.version)) {
-    problems.add(versionPath, version, `requests that name ${match.version} (${matchPath}) must not get answers from another version; ${service.name} has both`);
+    problems.add(
+      versionPath,
+      version,
+      `requests that name ${match.version} (${matchPath}) must not get answers from another version; ${service.name} has both`,
+    );
   }
   if (problems.all.length > before) {
     return undefined;
   }
-  const found = service.endpoints.filter((endpoint) => endpoint.snapshot === snapshot && (version === undefined || endpoint.version === version));
+  const found = service.endpoints.filter(
+    (endpoint) => endpoint.snapshot === snapshot && (version === undefined || endpoint.version === version),
+  );
   if (found.length === 0) {
     const bound = unique(service.endpoints.filter((endpoint) => endpoint.version === version).map((endpoint) => endpoint.snapshot));
     problems.add(snapshotPath, snapshot, `version ${version ?? ""} of ${service.name} is bound to ${list(bound)} only`);
@@ -204,7 +247,11 @@ function spreadWeights(problems: Problems, path: string, shares: readonly Share[
   const divisor = common === 1 ? 1 : spread.reduce((sum, { weight }) => gcd(sum, weight), 0);
   const backends = spread.map((backend) => ({ ...backend, weight: backend.weight / divisor }));
   if (backends.some(({ weight }) => !Number.isSafeInteger(weight) || weight > maxWeight)) {
-    problems.add(path, shares.map(({ weight }) => weight), `coarser weights are needed: in whole numbers of at most ${maxWeight} these shares cannot be said`);
+    problems.add(
+      path,
+      shares.map(({ weight }) => weight),
+      `coarser weights are needed: in whole numbers of at most ${maxWeight} these shares cannot be said`,
+    );
     return undefined;
   }
   return backends;

@@ -43,7 +43,11 @@ function checkHost(problems: Problems, path: string, host: unknown, alone: boole
       problems.add(path, host, "* takes every host, so it must be the only one");
     }
   } else if (typeof host !== "string" || host.length > 253 || !hostName.test(host) || /(?:^|\.)[0-9]+$/.test(host)) {
-    problems.add(path, host, "a host name in lower case without port is allowed, for example mesh.example.com or *.example.com; no IP address");
+    problems.add(
+      path,
+      host,
+      "a host name in lower case without port is allowed, for example mesh.example.com or *.example.com; no IP address",
+    );
   }
 }
 
@@ -79,7 +83,11 @@ function normalizeDimension(problems: Problems, name: string, given: unknown, ta
 
 function checkName(problems: Problems, path: string, kind: "header" | "query", name: unknown): name is string {
   if (typeof name !== "string" || !token.test(name)) {
-    problems.add(path, name, `the name of a ${kind === "header" ? "header" : "query parameter"} is letters, digits and !#$%&'*+-.^_\`|~ (RFC 9110 token), at most 256`);
+    problems.add(
+      path,
+      name,
+      `the name of a ${kind === "header" ? "header" : "query parameter"} is letters, digits and !#$%&'*+-.^_\`|~ (RFC 9110 token), at most 256`,
+    );
     return false;
   }
   if (kind === "header" && name.toLowerCase() === "host") {
@@ -110,7 +118,9 @@ export function normalizeMatch(problems: Problems, path: string, given: unknown,
     return [];
   }
   return methods.flatMap((method) =>
-    places.map((place) => atomic(problems, path, { path: pathMatch, method, headers: [...headers, ...place.headers], query: [...query, ...place.query] })),
+    places.map((place) =>
+      atomic(problems, path, { path: pathMatch, method, headers: [...headers, ...place.headers], query: [...query, ...place.query] }),
+    ),
   );
 }
 
@@ -119,7 +129,11 @@ function atomic(problems: Problems, path: string, match: AtomicMatch): AtomicMat
     const names = pairs.map(({ name }) => name);
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) {
-      problems.add(path, twice, `a ${kind} can have one value only: say a dimension by its own key (snapshot, version, shard) or by its ${kind}, not both`);
+      problems.add(
+        path,
+        twice,
+        `a ${kind} can have one value only: say a dimension by its own key (snapshot, version, shard) or by its ${kind}, not both`,
+      );
     }
     return [...pairs].sort((a, b) => compareText(a.name, b.name));
   };
@@ -142,7 +156,11 @@ function normalizePath(problems: Problems, path: string, match: RouteMatch): Pat
     return { kind, value };
   }
   if (typeof value !== "string" || value.length > 1024 || !isPlainPath(value)) {
-    problems.add(joinPath(path, kind), value, "a path that starts with /, without empty, . or .. elements, %2F, query or fragment, is allowed");
+    problems.add(
+      joinPath(path, kind),
+      value,
+      "a path that starts with /, without empty, . or .. elements, %2F, query or fragment, is allowed",
+    );
     return undefined;
   }
   // `/prices/` and `/prices` are the same prefix of elements.
@@ -228,5 +246,5 @@ function dimensionValue(problems: Problems, path: string, given: unknown): strin
     return checkInteger(problems, path, given, { min: 0 }) ? String(given) : undefined;
   }
   checkValue(problems, path, "header", given);
-  return String(given);
+  return typeof given === "string" ? given : undefined;
 }

@@ -13,7 +13,7 @@ export function comparePrecedence(a: AtomicMatch, b: AtomicMatch): number {
   return (
     kindRank[a.path.kind] - kindRank[b.path.kind] ||
     (a.path.kind === "prefix" ? b.path.value.length - a.path.value.length : 0) ||
-    Number(b.method !== undefined) - Number(a.method !== undefined) ||
+    0 ||
     b.headers.length - a.headers.length ||
     b.query.length - a.query.length
   );
@@ -68,7 +68,11 @@ export function firstMatch<Entry extends { match: AtomicMatch }>(order: readonly
 
 /** Whether a host name lies under a declared one; `*.example.com` takes names of any depth below, as the Gateway API and Envoy have it. */
 export function matchesHost(declared: string, host: string): boolean {
-  return declared === "*" || declared === host || (declared.startsWith("*.") && host.endsWith(declared.slice(1)) && host.length >= declared.length);
+  return (
+    declared === "*" ||
+    declared === host ||
+    (declared.startsWith("*.") && host.endsWith(declared.slice(1)) && host.length >= declared.length)
+  );
 }
 
 /** A match for the requests that both satisfy, or `undefined` where there is none. Both must have the same path. */
@@ -95,7 +99,9 @@ function unite(a: readonly NameValue[], b: readonly NameValue[]): NameValue[] | 
 /** A match as one line, for example `GET /prices [x-mesh-snapshot: 20261121t0600z]`. */
 export function formatMatch(match: AtomicMatch): string {
   const path = match.path.kind === "prefix" ? match.path.value : `${match.path.kind} ${match.path.value}`;
-  return [match.method, withQuery(path, match.query), showHeaders(match.headers)].filter((part) => part !== undefined && part !== "").join(" ");
+  return [match.method, withQuery(path, match.query), showHeaders(match.headers)]
+    .filter((part) => part !== undefined && part !== "")
+    .join(" ");
 }
 
 /** A request as one line, for example `GET http://mesh.example.test/prices?shard=3 [x-mesh-snapshot: 20261121t0600z]`. */

@@ -32,7 +32,15 @@ export { formatRequest, routeRequest } from "./route-match";
 const maxTimeoutSeconds = 86_400;
 
 /** Limits of one `HTTPRoute` (Gateway API v1.6.1, standard channel). Rules and matches are spread over several; the rest cannot be. */
-export const httpRouteLimits = { hostnames: 16, rules: 16, matchesPerRule: 64, matches: 128, backendRefs: 16, headers: 16, queryParams: 16 } as const;
+export const httpRouteLimits = {
+  hostnames: 16,
+  rules: 16,
+  matchesPerRule: 64,
+  matches: 128,
+  backendRefs: 16,
+  headers: 16,
+  queryParams: 16,
+} as const;
 
 /**
  * The checked model of a set of routes.
@@ -58,9 +66,19 @@ export function compileRoutes(problems: Problems, spec: RoutesSpec): RouteModel 
     problems.add("routes", spec.routes, "at least one route is allowed");
   }
   const valid = routes.map((route, index) => (checkRoute(problems, joinPath("routes", index), route) ? route : undefined));
-  checkUnique(problems, "routes", valid.map((route, index) => route?.name ?? index), "name");
-  const compiled = valid.flatMap((route, index) => (route === undefined ? [] : compileRoute(problems, joinPath("routes", index), route, keys, services)));
-  nameRules(compiled, valid.map((route) => route?.name ?? ""));
+  checkUnique(
+    problems,
+    "routes",
+    valid.map((route, index) => route?.name ?? index),
+    "name",
+  );
+  const compiled = valid.flatMap((route, index) =>
+    route === undefined ? [] : compileRoute(problems, joinPath("routes", index), route, keys, services),
+  );
+  nameRules(
+    compiled,
+    valid.map((route) => route?.name ?? ""),
+  );
   const order = compiled.flatMap(({ rule, sources }) => sources.map((source): SourcedEntry => ({ ...source, rule })));
   order.sort((a, b) => compareMatches(a.match, b.match) || compareText(a.rule.name, b.rule.name));
   checkOverlaps(problems, order, hosts);
@@ -116,7 +134,8 @@ function compileRoute(
     const matchPath = joinPath(joinPath(path, "match"), index);
     const atoms = normalizeMatch(problems, matchPath, match, keys);
     const mine = new Problems(problems.subject);
-    const backends = resolvable && atoms.length > 0 ? resolveDestinations(mine, route.to, { services, path: toPath, matchPath, match }) : [];
+    const backends =
+      resolvable && atoms.length > 0 ? resolveDestinations(mine, route.to, { services, path: toPath, matchPath, match }) : [];
     // Several matches of a route can meet the same wrong destination; it is said once.
     const fresh = mine.all.filter((problem) => !noted.has(stableJson(problem)));
     fresh.forEach((problem) => noted.add(stableJson(problem)));
@@ -131,12 +150,25 @@ function compileRoute(
 }
 
 function newRule(route: MeshRoute, backends: Backend[]): RouteRule {
-  return { name: route.name, route: route.name, matches: [], backends, ...(route.timeoutSeconds === undefined ? {} : { timeoutSeconds: route.timeoutSeconds }) };
+  return {
+    name: route.name,
+    route: route.name,
+    matches: [],
+    backends,
+    ...(route.timeoutSeconds === undefined ? {} : { timeoutSeconds: route.timeoutSeconds }),
+  };
 }
 
 function marksOf({ snapshot, version, shard }: RouteMatch): string[] {
   const marks = [snapshot, version, shard === undefined ? undefined : `shard-${shard}`].filter((mark) => typeof mark === "string");
-  return marks.map((mark) => mark.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "")).filter((mark) => mark !== "");
+  return marks
+    .map((mark) =>
+      mark
+        .toLowerCase()
+        .replace(/[^a-z0-9]+/g, "-")
+        .replace(/^-+|-+$/g, ""),
+    )
+    .filter((mark) => mark !== "");
 }
 
 /** A route with one outcome gives its rule its own name; otherwise the dimensions are added, and a checksum where that is not enough. */
@@ -166,13 +198,21 @@ function checkHttpRouteLimits(problems: Problems, hosts: readonly string[], orde
   for (const [path, entries] of new Map(order.map((entry) => [entry.path, entry]))) {
     const { headers, query } = entries.match;
     if (headers.length > limits.headers || query.length > limits.queryParams) {
-      problems.add(path, formatMatch(entries.match), `an HTTPRoute match takes at most ${limits.headers} headers and ${limits.queryParams} query parameters, dimensions included`);
+      problems.add(
+        path,
+        formatMatch(entries.match),
+        `an HTTPRoute match takes at most ${limits.headers} headers and ${limits.queryParams} query parameters, dimensions included`,
+      );
     }
   }
   const crowded = new Map(order.filter(({ rule }) => rule.backends.length > limits.backendRefs).map(({ rule, path }) => [rule, path]));
   crowded.forEach((path, rule) => {
     const to = path.replace(/\.match\[\d+\]$/, ".to");
-    problems.add(to, `${rule.backends.length} destinations`, `an HTTPRoute rule takes at most ${limits.backendRefs}, versions counted one by one`);
+    problems.add(
+      to,
+      `${rule.backends.length} destinations`,
+      `an HTTPRoute rule takes at most ${limits.backendRefs}, versions counted one by one`,
+    );
   });
 }
 

@@ -42,7 +42,7 @@ export interface MeshSummaryInput {
   /** `key` is the group's name in the mesh. */
   snapshotGroups: readonly { key: string; facts: SnapshotGroupFacts }[];
   services: readonly VersionedServiceFacts[];
-  routes: readonly { name: string; summary: string; witness: string }[];
+  routes: readonly { name: string; destination: string; witness: string }[];
 }
 
 /** Makes the summary of a mesh. */
@@ -77,6 +77,6 @@ export function summarizeMesh(input: MeshSummaryInput): MeshSummary {
         weight: service.weights[endpoint.version] ?? 0,
       })),
     ),
-    routes: input.routes.map((route) => ({ name: route.name, request: route.witness, destination: route.summary })),
+    routes: input.routes.map((route) => ({ name: route.name, request: route.witness, destination: route.destination })),
   };
 }

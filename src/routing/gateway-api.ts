@@ -1,5 +1,12 @@
 /** Emits checked routes as Gateway API v1 objects (standard channel). Pure: plain values in, plain Kubernetes objects out. */
-import type { CustomObject, GatewaySpec, HttpRouteMatch, HttpRouteRule, HttpRouteSpec, HttpValueMatch } from "../kubernetes/custom-resources";
+import type {
+  CustomObject,
+  GatewaySpec,
+  HttpRouteMatch,
+  HttpRouteRule,
+  HttpRouteSpec,
+  HttpValueMatch,
+} from "../kubernetes/custom-resources";
 import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { dnsName } from "../model/names";
 import { matchKey } from "../model/route-match";
@@ -28,7 +35,10 @@ export function emitGateway<N>({ name, namespace }: EmitContext<N>, className: s
     apiVersion,
     kind: "Gateway",
     metadata: { name: dnsName(name, "gateway"), namespace, labels: { ...describeLabels(name, "gateway"), [componentLabel]: name } },
-    spec: { gatewayClassName: className, listeners: [{ name: "http", port, protocol: "HTTP", allowedRoutes: { namespaces: { from: "Same" } } }] },
+    spec: {
+      gatewayClassName: className,
+      listeners: [{ name: "http", port, protocol: "HTTP", allowedRoutes: { namespaces: { from: "Same" } } }],
+    },
   };
 }
 
@@ -39,7 +49,11 @@ export function emitGateway<N>({ name, namespace }: EmitContext<N>, className: s
  * HTTPRoute. Pages are keyed by a hash of the rules' names (see pages.ts) and not by their number, which would rename all later pages when a rule is
  * added, nor by their first rule, which would rename a page when that rule goes.
  */
-export function emitHttpRoutes<N>(context: EmitContext<N>, model: RouteModel, parent: { name: string; namespace?: string }): HttpRoutePage<N>[] {
+export function emitHttpRoutes<N>(
+  context: EmitContext<N>,
+  model: RouteModel,
+  parent: { name: string; namespace?: string },
+): HttpRoutePage<N>[] {
   const pieces = model.rules.flatMap(emitRule);
   const pages = splitByName(pieces, ({ name }) => name, fitsOneRoute);
   const hostnames = model.hosts.filter((host) => host !== "*");
@@ -51,7 +65,10 @@ export function emitHttpRoutes<N>(context: EmitContext<N>, model: RouteModel, pa
       namespace,
       labels: { ...describeLabels(name, "routes"), [componentLabel]: name },
     };
-    return { key, object: { apiVersion, kind: "HTTPRoute", metadata, spec: { parentRefs, ...(hostnames.length === 0 ? {} : { hostnames }), rules } } };
+    return {
+      key,
+      object: { apiVersion, kind: "HTTPRoute", metadata, spec: { parentRefs, ...(hostnames.length === 0 ? {} : { hostnames }), rules } },
+    };
   });
 }
 
@@ -66,7 +83,12 @@ function emitRule(rule: RouteRule): HttpRouteRule[] {
   return pieces.map(({ key, things }) => ({
     name: dnsName(rule.name, ...(key === "" ? [] : [key])),
     matches: things.map(emitMatch),
-    backendRefs: rule.backends.map(({ name, namespace, port, weight }) => ({ name, ...(namespace === undefined ? {} : { namespace }), port, weight })),
+    backendRefs: rule.backends.map(({ name, namespace, port, weight }) => ({
+      name,
+      ...(namespace === undefined ? {} : { namespace }),
+      port,
+      weight,
+    })),
     ...(rule.timeoutSeconds === undefined ? {} : { timeouts: { request: formatDuration(rule.timeoutSeconds) } }),
   }));
 }

@@ -1,5 +1,12 @@
 /** Emits checked routes as Gloo edge objects. Pure: plain values in, plain Kubernetes objects out. */
-import type { CustomObject, GlooDestination, GlooGatewaySpec, GlooMatcher, GlooRoute, GlooVirtualServiceSpec } from "../kubernetes/custom-resources";
+import type {
+  CustomObject,
+  GlooDestination,
+  GlooGatewaySpec,
+  GlooMatcher,
+  GlooRoute,
+  GlooVirtualServiceSpec,
+} from "../kubernetes/custom-resources";
 import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { dnsName } from "../model/names";
 import type { AtomicMatch, Backend, PathMatch, RouteEntry, RouteModel, RouteRule } from "../model/routes";
@@ -14,7 +21,12 @@ export function emitGlooGateway<N>(context: EmitContext<N>, proxyName: string, p
     apiVersion,
     kind: "Gateway",
     metadata: { name: dnsName(name, "gateway"), namespace, labels: { ...describeLabels(name, "gateway"), [componentLabel]: name } },
-    spec: { bindAddress: "::", bindPort: port, proxyNames: [proxyName], httpGateway: { virtualServices: [{ name: virtualServiceName(name), namespace }] } },
+    spec: {
+      bindAddress: "::",
+      bindPort: port,
+      proxyNames: [proxyName],
+      httpGateway: { virtualServices: [{ name: virtualServiceName(name), namespace }] },
+    },
   };
 }
 
@@ -24,7 +36,12 @@ export function emitVirtualService<N>({ name, namespace }: EmitContext<N>, model
     apiVersion,
     kind: "VirtualService",
     metadata: { name: virtualServiceName(name), namespace, labels: { ...describeLabels(name, "routes"), [componentLabel]: name } },
-    spec: { virtualHost: { domains: model.hosts, routes: neighbours(model.order).map(({ rule, matches }) => emitRoute(rule, matches, namespace)) } },
+    spec: {
+      virtualHost: {
+        domains: model.hosts,
+        routes: neighbours(model.order).map(({ rule, matches }) => emitRoute(rule, matches, namespace)),
+      },
+    },
   };
 }
 
@@ -54,7 +71,11 @@ function emitRoute<N>(rule: RouteRule, matches: readonly AtomicMatch[], namespac
     routeAction:
       only !== undefined && rule.backends.length === 1
         ? { single: emitDestination(only, namespace) }
-        : { multi: { destinations: rule.backends.map((backend) => ({ destination: emitDestination(backend, namespace), weight: backend.weight })) } },
+        : {
+            multi: {
+              destinations: rule.backends.map((backend) => ({ destination: emitDestination(backend, namespace), weight: backend.weight })),
+            },
+          },
     // The JSON form of a protobuf duration: seconds with a fraction.
     ...(rule.timeoutSeconds === undefined ? {} : { options: { timeout: `${Math.round(rule.timeoutSeconds * 1000) / 1000}s` } }),
   };

@@ -23,7 +23,12 @@ export function splitByName<T>(things: readonly T[], nameOf: (thing: T) => strin
     if (part.length <= 1 || fits(page.things)) {
       return part.length === 0 ? [] : [page];
     }
-    return ["0", "1"].flatMap((bit) => split(part.filter(({ bits }) => bits[key.length] === bit), `${key}${bit}`));
+    return ["0", "1"].flatMap((bit) =>
+      split(
+        part.filter(({ bits }) => bits[key.length] === bit),
+        `${key}${bit}`,
+      ),
+    );
   };
   return split(hashed, "");
 }

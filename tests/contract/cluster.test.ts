@@ -67,7 +67,7 @@ function listeningAddresses(pids: readonly number[]): string[] {
 
 afterAll(async () => {
   for (const client of clients) client.close();
-  for (const name of ["a", "b"]) await deleteCluster(name, { root });
+  for (const name of ["a", "b", "half"]) await deleteCluster(name, { root });
   rmSync(root, { recursive: true, force: true });
 });
 
@@ -98,8 +98,16 @@ describe("the embedded cluster", () => {
       return node.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
     });
     const labels = { app: "probe" };
-    const template = { metadata: { labels }, spec: { containers: [{ name: "main", image: "example.org/probe:1", ports: [{ containerPort: 80 }] }] } };
-    const set = { apiVersion: "apps/v1", kind: "DaemonSet", metadata: { name: "probe" }, spec: { selector: { matchLabels: labels }, template } };
+    const template = {
+      metadata: { labels },
+      spec: { containers: [{ name: "main", image: "example.org/probe:1", ports: [{ containerPort: 80 }] }] },
+    };
+    const set = {
+      apiVersion: "apps/v1",
+      kind: "DaemonSet",
+      metadata: { name: "probe" },
+      spec: { selector: { matchLabels: labels }, template },
+    };
     expect((await request("POST", "/apis/apps/v1/namespaces/default/daemonsets?fieldValidation=Strict", set)).status).toBe(201);
     const service = { apiVersion: "v1", kind: "Service", metadata: { name: "probe" }, spec: { selector: labels, ports: [{ port: 80 }] } };
     expect((await request("POST", "/api/v1/namespaces/default/services?fieldValidation=Strict", service)).status).toBe(201);
@@ -144,7 +152,9 @@ describe("the embedded cluster", () => {
     const port = a.parts.find(({ part }) => part === "etcd")!.ports[0];
     const ca = readFileSync(join(a.dir, "pki", "etcd-ca.crt"));
     const answer = await new Promise<string>((resolve) => {
-      get(`https://127.0.0.1:${port}/version`, { ca }, (response) => resolve(`HTTP ${response.statusCode}`)).once("error", (error) => resolve(`refused: ${error.message}`));
+      get(`https://127.0.0.1:${port}/version`, { ca }, (response) => resolve(`HTTP ${response.statusCode}`)).once("error", (error) =>
+        resolve(`refused: ${error.message}`),
+      );
     });
     expect(answer).toMatch(/^refused:/);
   });
@@ -152,8 +162,16 @@ describe("the embedded cluster", () => {
   it("enforces the restricted pod security standard in a namespace that asks for it", async () => {
     const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
     await request("POST", "/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: "strict", labels } });
-    await eventually("service account", async () => (await request("GET", "/api/v1/namespaces/strict/serviceaccounts/default")).status === 200);
-    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec: { containers: [{ name: "main", image: "x", securityContext: { privileged: true } }] } };
+    await eventually(
+      "service account",
+      async () => (await request("GET", "/api/v1/namespaces/strict/serviceaccounts/default")).status === 200,
+    );
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "p" },
+      spec: { containers: [{ name: "main", image: "x", securityContext: { privileged: true } }] },
+    };
     expect((await request("POST", "/api/v1/namespaces/strict/pods", pod)).status).toBe(403);
   });
 
@@ -192,9 +210,13 @@ describe("the embedded cluster", () => {
   });
 
   it.each(["kube-apiserver", "etcd", "kwok"])("starts again with its data after kill -9 of %s", async (part) => {
-    await request("POST", "/api/v1/namespaces/default/configmaps", { apiVersion: "v1", kind: "ConfigMap", metadata: { name: `kept-${part}` } });
+    await request("POST", "/api/v1/namespaces/default/configmaps", {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: `kept-${part}` },
+    });
     process.kill(identityOf(a, part).pid, "SIGKILL");
-    await eventually("seen as crashed", async () => clusterStatus("a", { root }).state === "partial");
+    await eventually("seen as crashed", () => clusterStatus("a", { root }).state === "partial");
     const again = await start("a");
     expect(again.alreadyRunning).toBe(false);
     expect(again.server).toBe(a.server);
@@ -243,13 +265,39 @@ describe("the embedded cluster", () => {
   });
 });
 
+describe("a start that is killed midway", () => {
+  it.each([50, 600, 1800])("is cleaned up by the next start (killed after %i ms)", async (milliseconds) => {
+    const dir = join(root, "half");
+    const options = JSON.stringify({ name: "half", root, quiet: true });
+    const script = `
+      const { startCluster } = require(${JSON.stringify(join(projectRoot, "tools", "cluster.ts"))});
+      startCluster(${options});`;
+    const owner = spawn(process.execPath, ["-r", "ts-node/register/transpile-only", "-e", script], { cwd: projectRoot, stdio: "ignore" });
+    const ended = new Promise((resolve) => owner.once("exit", resolve));
+    await eventually("the start has begun", () => existsSync(`${dir}.lock`));
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    owner.kill("SIGKILL");
+    await ended;
+    const left = identities(dir);
+    const info = await start("half");
+    expect(info.alreadyRunning).toBe(false);
+    expect(left.filter(isAlive)).toEqual([]);
+    expect((await requester(info)("GET", "/api/v1/namespaces/default")).status).toBe(200);
+    await deleteCluster("half", { root });
+    expect(identities(dir)).toEqual([]);
+  });
+});
+
 describe("an ephemeral cluster", () => {
   it("ends, files included, when its owner is killed with kill -9", async () => {
     const script = `
       const { startCluster } = require(${JSON.stringify(join(projectRoot, "tools", "cluster.ts"))});
       startCluster({ name: "orphan", root: ${JSON.stringify(root)}, ephemeral: true, quiet: true }).then(() => console.log("started"));
       setInterval(() => undefined, 1000);`;
-    const owner = spawn(process.execPath, ["-r", "ts-node/register/transpile-only", "-e", script], { cwd: projectRoot, stdio: ["ignore", "pipe", "inherit"] });
+    const owner = spawn(process.execPath, ["-r", "ts-node/register/transpile-only", "-e", script], {
+      cwd: projectRoot,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     await new Promise<void>((resolve, reject) => {
       owner.stdout.once("data", () => resolve());
       owner.once("exit", (code) => reject(new Error(`the owner ended with ${code}`)));
@@ -259,6 +307,6 @@ describe("an ephemeral cluster", () => {
     expect(parts.filter(isAlive)).toHaveLength(5);
     owner.removeAllListeners("exit");
     owner.kill("SIGKILL");
-    await eventually("every part ended and the folder gone", async () => !parts.some(isAlive) && !existsSync(dir));
+    await eventually("every part ended and the folder gone", () => !parts.some(isAlive) && !existsSync(dir));
   });
 });

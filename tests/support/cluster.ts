@@ -64,8 +64,8 @@ export function simulatedNode(name: string, labels: Record<string, string> = {})
 }
 
 /** Polls until `condition` returns something other than undefined or false. Throws after `seconds`, saying `what` it waited for. */
-export async function eventually<T>(what: string, condition: () => Promise<T | undefined | false>, seconds = 30): Promise<T> {
-  for (const deadline = Date.now() + seconds * 1000; ; ) {
+export async function eventually<T>(what: string, condition: () => T | undefined | false | Promise<T | undefined | false>, seconds = 30): Promise<T> {
+  for (const deadline = Date.now() + seconds * 1000; ;) {
     const value = await condition();
     if (value !== undefined && value !== false) return value;
     if (Date.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);

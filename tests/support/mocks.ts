@@ -26,7 +26,7 @@ export interface RecordedResource {
   type: string;
   name: string;
   /** Plain values; secrets are unwrapped and listed in `secretPaths`. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests index deeply into objects whose shape they assert
+
   inputs: any;
   /** Paths of secret inputs, for example `stringData` or `spec.template`. */
   secretPaths: string[];

@@ -1,6 +1,13 @@
 /** Evaluators of emitted routing objects, written from the targets' own rules and not from our model: what would the gateway do with a request? */
-import type { CustomObject, GlooMatcher, GlooVirtualServiceSpec, HttpRouteMatch, HttpRouteSpec } from "../../src/kubernetes/custom-resources";
-import type { RouteRequest, VersionedServiceFacts } from "../../src/model/routes";
+import type {
+  CustomObject,
+  GlooMatcher,
+  GlooVirtualServiceSpec,
+  HttpRouteMatch,
+  HttpRouteSpec,
+} from "../../src/kubernetes/custom-resources";
+import type { VersionedServiceFacts } from "../../src/model/facts";
+import type { RouteRequest } from "../../src/model/routes";
 
 /** Where requests go, with shares; `none` is a 404. */
 export interface Outcome {
@@ -46,10 +53,16 @@ function glooMatches(matcher: GlooMatcher, request: RouteRequest): boolean {
  * @param regexRank where a regex stands: before every prefix (kgateway) or after (Istio)
  * @returns every rule that shares the highest precedence; more than one is a tie that age and names would decide
  */
-export function evaluateHttpRoutes(routes: readonly CustomObject<string, HttpRouteSpec>[], request: RouteRequest, regexRank: "first" | "last" = "first"): Outcome[] {
+export function evaluateHttpRoutes(
+  routes: readonly CustomObject<string, HttpRouteSpec>[],
+  request: RouteRequest,
+  regexRank: "first" | "last" = "first",
+): Outcome[] {
   const candidates = routes
     .filter(({ spec }) => spec.hostnames?.some((host) => hostMatches(host, request.host)) ?? true)
-    .flatMap(({ spec, metadata }) => spec.rules.flatMap((rule) => rule.matches.map((match) => ({ match, rule, namespace: metadata.namespace }))))
+    .flatMap(({ spec, metadata }) =>
+      spec.rules.flatMap((rule) => rule.matches.map((match) => ({ match, rule, namespace: metadata.namespace }))),
+    )
     .filter(({ match }) => httpRouteMatches(match, request))
     .map((candidate) => ({ ...candidate, rank: precedence(candidate.match, regexRank) }));
   const best = candidates.map(({ rank }) => rank).sort(compareRank)[0];
@@ -64,7 +77,8 @@ export function evaluateHttpRoutes(routes: readonly CustomObject<string, HttpRou
 
 function httpRouteMatches(match: HttpRouteMatch, request: RouteRequest): boolean {
   const { type, value } = match.path;
-  const elements = (path: string): string[] => path.split("/").filter((element, index, all) => index > 0 && !(index === all.length - 1 && element === ""));
+  const elements = (path: string): string[] =>
+    path.split("/").filter((element, index, all) => index > 0 && !(index === all.length - 1 && element === ""));
   const onPath =
     type === "Exact"
       ? request.path === value

@@ -1,6 +1,16 @@
 import { Problems } from "../../../src/model/errors";
 import { readRegex } from "../../../src/model/route-regex";
-import { compileRoutes, formatRequest, normalizeRoutes, routeRequest, routesFacts, type MeshRoute, type RouteModel, type RouteRequest, type RoutesSpec } from "../../../src/model/routes";
+import {
+  compileRoutes,
+  formatRequest,
+  normalizeRoutes,
+  routeRequest,
+  routesFacts,
+  type MeshRoute,
+  type RouteModel,
+  type RouteRequest,
+  type RoutesSpec,
+} from "../../../src/model/routes";
 import { exampleServices } from "../../support/routing";
 
 const host = "mesh.example.test";
@@ -29,7 +39,14 @@ describe("routes", () => {
   const model = normalizeRoutes(
     "edge",
     spec([
-      { name: "prices", match: [{ prefix: "/prices/", snapshot: "s1" }, { prefix: "/prices", snapshot: "s2" }], to: toPrices },
+      {
+        name: "prices",
+        match: [
+          { prefix: "/prices/", snapshot: "s1" },
+          { prefix: "/prices", snapshot: "s2" },
+        ],
+        to: toPrices,
+      },
       { name: "prices-v2", match: [{ prefix: "/prices", snapshot: "s2", version: "v2" }], to: toPrices },
       { name: "newest", match: [{ prefix: "/prices" }], to: [{ service: { service: "prices", snapshot: "s2" } }], timeoutSeconds: 1.5 },
       { name: "risk-1", match: [{ exact: "/risk", shard: 1 }], to: [{ service: { service: "risk", snapshot: "s1" } }] },
@@ -98,9 +115,22 @@ describe("routes", () => {
   it("keeps the shares of a mixed destination exact", () => {
     const mixed = normalizeRoutes(
       "edge",
-      spec([{ name: "mixed", match: [{ snapshot: "s2" }], to: [{ weight: 3, service: { service: "prices" } }, { weight: 1, kubernetes: { name: "old", port: 80, namespace: "legacy" } }] }]),
+      spec([
+        {
+          name: "mixed",
+          match: [{ snapshot: "s2" }],
+          to: [
+            { weight: 3, service: { service: "prices" } },
+            { weight: 1, kubernetes: { name: "old", port: 80, namespace: "legacy" } },
+          ],
+        },
+      ]),
     );
-    expect(mixed.rules[0]?.backends.map(({ name, weight }) => `${name} ${weight}`)).toEqual(["prices-v1-s2 27", "prices-v2-s2 3", "old 10"]);
+    expect(mixed.rules[0]?.backends.map(({ name, weight }) => `${name} ${weight}`)).toEqual([
+      "prices-v1-s2 27",
+      "prices-v2-s2 3",
+      "old 10",
+    ]);
   });
 });
 
@@ -121,9 +151,9 @@ describe("dimensions", () => {
   });
 
   it("must not share a header", () => {
-    expect(problemsOf(spec([{ name: "a", match: [{}], to: toOther("a") }], { dimensions: { version: { header: "X-Mesh-Snapshot" } } }))).toEqual([
-      'dimensions.version.header: "X-Mesh-Snapshot": another header is needed: dimensions.snapshot is read from it',
-    ]);
+    expect(
+      problemsOf(spec([{ name: "a", match: [{}], to: toOther("a") }], { dimensions: { version: { header: "X-Mesh-Snapshot" } } })),
+    ).toEqual(['dimensions.version.header: "X-Mesh-Snapshot": another header is needed: dimensions.snapshot is read from it']);
   });
 
   it("are said once in a match", () => {
@@ -154,7 +184,9 @@ describe("findings about several routes", () => {
   });
 
   it("sees the tie that remains where a third route decides for one method only", () => {
-    expect(found([{ headers: { a: "1" } }], [{ headers: { b: "2" } }], [{ methods: ["GET"] }])).toEqual([expect.stringContaining("POST http://mesh.example.test/ [a: 1, b: 2]")]);
+    expect(found([{ headers: { a: "1" } }], [{ headers: { b: "2" } }], [{ methods: ["GET"] }])).toEqual([
+      expect.stringContaining("POST http://mesh.example.test/ [a: 1, b: 2]"),
+    ]);
   });
 
   it("sees no tie between values of one header", () => {
@@ -170,7 +202,9 @@ describe("findings about several routes", () => {
   });
 
   it("refuses a regex that may meet a prefix or another regex, because gateways disagree on which wins", () => {
-    expect(found([{ regex: "/v[0-9]+/prices" }], [{ prefix: "/v1" }])).toEqual([expect.stringContaining("gateways disagree on the precedence of a regex")]);
+    expect(found([{ regex: "/v[0-9]+/prices" }], [{ prefix: "/v1" }])).toEqual([
+      expect.stringContaining("gateways disagree on the precedence of a regex"),
+    ]);
     expect(found([{ regex: "/v[0-9]+/prices" }], [{ regex: "/v1/.*" }])).toHaveLength(2);
     expect(found([{ regex: "/v[0-9]+/prices" }], [{ prefix: "/w" }])).toEqual([]);
     expect(found([{ regex: "/v[0-9]+/prices" }], [{ exact: "/v1/prices" }])).toEqual([]);
@@ -179,43 +213,121 @@ describe("findings about several routes", () => {
 });
 
 describe("wrong routes", () => {
-  const routeWith = (more: object): RoutesSpec => spec([{ name: "r", match: [{ snapshot: "s2" }], to: toPrices, ...more } as MeshRoute]);
+  const routeWith = (more: object): RoutesSpec => spec([{ name: "r", match: [{ snapshot: "s2" }], to: toPrices, ...more }]);
   it.each<[string, RoutesSpec, string]>([
-    ["an unknown service", routeWith({ to: [{ service: { service: "price" } }] }), 'routes[0].to[0].service.service: "price": perhaps prices is meant; known services are prices, risk'],
-    ["a missing version", routeWith({ to: [{ service: { service: "prices", version: "v3" } }] }), 'routes[0].to[0].service.version: "v3": prices has the versions v1, v2'],
-    ["a version that is not bound to the snapshot", routeWith({ match: [{ snapshot: "s1", version: "v2" }] }), 'routes[0].match[0].snapshot: "s1": version v2 of prices is bound to s2 only'],
-    ["an unknown snapshot", routeWith({ match: [{ snapshot: "2026" }] }), 'routes[0].match[0].snapshot: "2026": prices is bound to the snapshots s1, s2'],
-    ["no snapshot", routeWith({ match: [{}] }), "routes[0].to[0].service.snapshot: nothing: the match names no snapshot, so one is needed here; prices has s1, s2"],
-    ["an answer from another snapshot", routeWith({ to: [{ service: { service: "prices", snapshot: "s1" } }] }), 'routes[0].to[0].service.snapshot: "s1": requests that name s2 (routes[0].match[0]) must not get answers from another snapshot; prices has both'],
-    ["an answer from another version", routeWith({ match: [{ snapshot: "s2", version: "v1" }], to: [{ service: { service: "prices", version: "v2" } }] }), 'routes[0].to[0].service.version: "v2": requests that name v1 (routes[0].match[0]) must not get answers from another version; prices has both'],
-    ["a shard without pod", routeWith({ match: [{ snapshot: "s1", shard: 3 }], to: [{ service: { service: "risk" } }] }), "routes[0].match[0].shard: 3: risk v1 has 3 pods: shards 0 to 2 are allowed"],
-    ["a negative weight", routeWith({ to: [{ weight: -1, kubernetes: { name: "a", port: 80 } }] }), "routes[0].to[0].weight: -1: a whole number from 0 to 1000000 is allowed"],
-    ["a broken weight", routeWith({ to: [{ weight: 0.5, kubernetes: { name: "a", port: 80 } }] }), "routes[0].to[0].weight: 0.5: a whole number from 0 to 1000000 is allowed"],
-    ["weights that are all 0", routeWith({ to: [{ weight: 0, kubernetes: { name: "a", port: 80 } }] }), 'routes[0].to: [{"weight":0,"kubernetes":{"name":"a","port":80}}]: at least one weight above 0 is needed, or every request fails'],
-    ["two kinds of destination", routeWith({ to: [{ service: { service: "prices" }, kubernetes: { name: "a", port: 80 } }] }), 'routes[0].to[0]: "service and kubernetes": exactly one of service, kubernetes is allowed'],
+    [
+      "an unknown service",
+      routeWith({ to: [{ service: { service: "price" } }] }),
+      'routes[0].to[0].service.service: "price": perhaps prices is meant; known services are prices, risk',
+    ],
+    [
+      "a missing version",
+      routeWith({ to: [{ service: { service: "prices", version: "v3" } }] }),
+      'routes[0].to[0].service.version: "v3": prices has the versions v1, v2',
+    ],
+    [
+      "a version that is not bound to the snapshot",
+      routeWith({ match: [{ snapshot: "s1", version: "v2" }] }),
+      'routes[0].match[0].snapshot: "s1": version v2 of prices is bound to s2 only',
+    ],
+    [
+      "an unknown snapshot",
+      routeWith({ match: [{ snapshot: "2026" }] }),
+      'routes[0].match[0].snapshot: "2026": prices is bound to the snapshots s1, s2',
+    ],
+    [
+      "no snapshot",
+      routeWith({ match: [{}] }),
+      "routes[0].to[0].service.snapshot: nothing: the match names no snapshot, so one is needed here; prices has s1, s2",
+    ],
+    [
+      "an answer from another snapshot",
+      routeWith({ to: [{ service: { service: "prices", snapshot: "s1" } }] }),
+      'routes[0].to[0].service.snapshot: "s1": requests that name s2 (routes[0].match[0]) must not get answers from another snapshot; prices has both',
+    ],
+    [
+      "an answer from another version",
+      routeWith({ match: [{ snapshot: "s2", version: "v1" }], to: [{ service: { service: "prices", version: "v2" } }] }),
+      'routes[0].to[0].service.version: "v2": requests that name v1 (routes[0].match[0]) must not get answers from another version; prices has both',
+    ],
+    [
+      "a shard without pod",
+      routeWith({ match: [{ snapshot: "s1", shard: 3 }], to: [{ service: { service: "risk" } }] }),
+      "routes[0].match[0].shard: 3: risk v1 has 3 pods: shards 0 to 2 are allowed",
+    ],
+    [
+      "a negative weight",
+      routeWith({ to: [{ weight: -1, kubernetes: { name: "a", port: 80 } }] }),
+      "routes[0].to[0].weight: -1: a whole number from 0 to 1000000 is allowed",
+    ],
+    [
+      "a broken weight",
+      routeWith({ to: [{ weight: 0.5, kubernetes: { name: "a", port: 80 } }] }),
+      "routes[0].to[0].weight: 0.5: a whole number from 0 to 1000000 is allowed",
+    ],
+    [
+      "weights that are all 0",
+      routeWith({ to: [{ weight: 0, kubernetes: { name: "a", port: 80 } }] }),
+      'routes[0].to: [{"weight":0,"kubernetes":{"name":"a","port":80}}]: at least one weight above 0 is needed, or every request fails',
+    ],
+    [
+      "two kinds of destination",
+      routeWith({ to: [{ service: { service: "prices" }, kubernetes: { name: "a", port: 80 } }] }),
+      'routes[0].to[0]: "service and kubernetes": exactly one of service, kubernetes is allowed',
+    ],
     ["no destination", routeWith({ to: [] }), "routes[0].to: []: at least one destination is allowed"],
     ["no match", routeWith({ match: [] }), "routes[0].match: []: at least one match is allowed; {} takes every request"],
-    ["two kinds of path", routeWith({ match: [{ snapshot: "s2", prefix: "/", exact: "/" }] }), 'routes[0].match[0]: "prefix and exact": exactly one of prefix, exact, regex is allowed'],
-    ["an unknown key", routeWith({ timeout: 3 }), 'routes[0].timeout: "timeout": unknown key; known keys are name, match, to, timeoutSeconds'],
-    ["a bad method", routeWith({ match: [{ snapshot: "s2", methods: ["GETT"] }] }), 'routes[0].match[0].methods[0]: "GETT": perhaps GET is meant; GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, TRACE or CONNECT is allowed'],
-    ["a negative timeout", routeWith({ timeoutSeconds: -1 }), "routes[0].timeoutSeconds: -1: seconds above 0 and up to 86400, in whole milliseconds, are allowed"],
-    ["no hosts", spec([{ name: "r", match: [{}], to: toOther("a") }], { hosts: [] }), "hosts: []: at least one host name is allowed; * alone takes every host"],
+    [
+      "two kinds of path",
+      routeWith({ match: [{ snapshot: "s2", prefix: "/", exact: "/" }] }),
+      'routes[0].match[0]: "prefix and exact": exactly one of prefix, exact, regex is allowed',
+    ],
+    [
+      "an unknown key",
+      routeWith({ timeout: 3 }),
+      'routes[0].timeout: "timeout": unknown key; known keys are name, match, to, timeoutSeconds',
+    ],
+    [
+      "a bad method",
+      routeWith({ match: [{ snapshot: "s2", methods: ["GETT"] }] }),
+      'routes[0].match[0].methods[0]: "GETT": perhaps GET is meant; GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS, TRACE or CONNECT is allowed',
+    ],
+    [
+      "a negative timeout",
+      routeWith({ timeoutSeconds: -1 }),
+      "routes[0].timeoutSeconds: -1: seconds above 0 and up to 86400, in whole milliseconds, are allowed",
+    ],
+    [
+      "no hosts",
+      spec([{ name: "r", match: [{}], to: toOther("a") }], { hosts: [] }),
+      "hosts: []: at least one host name is allowed; * alone takes every host",
+    ],
     ["no routes", spec([]), "routes: []: at least one route is allowed"],
-    ["an unknown target", spec([{ name: "r", match: [{}], to: toOther("a") }], { target: "istio" as "gloo" }), 'target: "istio": gatewayApi or gloo is allowed'],
+    [
+      "an unknown target",
+      spec([{ name: "r", match: [{}], to: toOther("a") }], { target: "istio" as "gloo" }),
+      'target: "istio": gatewayApi or gloo is allowed',
+    ],
   ])("reports %s", (_name, given, expected) => {
     expect(problemsOf(given)).toEqual([expected]);
   });
 
   it.each(["Mesh.example.test", "mesh.example.test:80", "10.0.0.1", "a..b", "*.*.b", "-a.b", "a*.b"])("refuses the host %s", (bad) => {
-    expect(problemsOf(spec([{ name: "r", match: [{}], to: toOther("a") }], { hosts: [bad] }))).toEqual([expect.stringMatching(/^hosts\[0\]: /)]);
+    expect(problemsOf(spec([{ name: "r", match: [{}], to: toOther("a") }], { hosts: [bad] }))).toEqual([
+      expect.stringMatching(/^hosts\[0\]: /),
+    ]);
   });
 
   it.each(["x y", "", "a:b", ":path", "Host", "ä"])("refuses the header name %j", (bad) => {
-    expect(problemsOf(routeWith({ match: [{ snapshot: "s2", headers: { [bad]: "1" } }] }))).toEqual([expect.stringMatching(/^routes\[0\]\.match\[0\]\.headers/)]);
+    expect(problemsOf(routeWith({ match: [{ snapshot: "s2", headers: { [bad]: "1" } }] }))).toEqual([
+      expect.stringMatching(/^routes\[0\]\.match\[0\]\.headers/),
+    ]);
   });
 
   it.each(["prices", "/a//b", "/a/../b", "/a/.", "/a?b", "/a#b", "/a b", "/a%2Fb", "/a%zz"])("refuses the path %s", (bad) => {
-    expect(problemsOf(routeWith({ match: [{ snapshot: "s2", prefix: bad }] }))).toEqual([expect.stringMatching(/^routes\[0\]\.match\[0\]\.prefix: /)]);
+    expect(problemsOf(routeWith({ match: [{ snapshot: "s2", prefix: bad }] }))).toEqual([
+      expect.stringMatching(/^routes\[0\]\.match\[0\]\.prefix: /),
+    ]);
   });
 
   it("reports duplicated names, and everything at once", () => {
@@ -231,7 +343,7 @@ describe("wrong routes", () => {
   });
 
   it("reports a canary of which every version has weight 0", () => {
-    const services = [{ ...exampleServices[0]!, weights: { v1: 0, v2: 10 } }];
+    const services = [{ ...exampleServices[0], weights: { v1: 0, v2: 10 } }];
     const [problem, ...others] = problemsOf(spec([{ name: "r", match: [{ snapshot: "s1" }], to: toPrices }], { services }));
     expect(problem).toContain("a version is needed: all versions of prices with this snapshot (prices v1) have weight 0");
     expect(others).toEqual([]);
@@ -259,9 +371,12 @@ describe("regular expressions of routes", () => {
     expect(readRegex(text)).toEqual({ literalPrefix, sample });
   });
 
-  it.each(["prices", "/a(", "/a(?=b)", "/(a)\\1", "/a*?", "/a++", "^/a$", "/a{2000}", "/[", "/a b", ".*", "/\\p{L}"])("refuses %s", (text) => {
-    expect(readRegex(text)).toBeUndefined();
-  });
+  it.each(["prices", "/a(", "/a(?=b)", "/(a)\\1", "/a*?", "/a++", "^/a$", "/a{2000}", "/[", "/a b", ".*", "/\\p{L}"])(
+    "refuses %s",
+    (text) => {
+      expect(readRegex(text)).toBeUndefined();
+    },
+  );
 });
 
 it("shows a request on one line", () => {

@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { Problems } from "../../../src/model/errors";
-import { compileRoutes, routeRequest, routesFacts, type MeshRoute, type RouteMatch, type RouteModel, type RouteRequest, type RoutesSpec } from "../../../src/model/routes";
+import {
+  compileRoutes,
+  routeRequest,
+  routesFacts,
+  type MeshRoute,
+  type RouteMatch,
+  type RouteModel,
+  type RouteRequest,
+  type RoutesSpec,
+} from "../../../src/model/routes";
 import { emitHttpRoutes } from "../../../src/routing/gateway-api";
 import { emitVirtualService } from "../../../src/routing/gloo";
 import { evaluateGloo, evaluateHttpRoutes, type Outcome } from "../../support/routing";
@@ -18,7 +27,17 @@ const context = { name: "edge", namespace: "mesh" };
 function seldom<T>(...values: T[]): fc.Arbitrary<T | undefined> {
   return fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: fc.constantFrom(...values) });
 }
-const paths = [{}, { prefix: "/" }, { prefix: "/a" }, { prefix: "/a/" }, { prefix: "/a/b" }, { exact: "/" }, { exact: "/a" }, { exact: "/a/" }, { exact: "/ab" }];
+const paths = [
+  {},
+  { prefix: "/" },
+  { prefix: "/a" },
+  { prefix: "/a/" },
+  { prefix: "/a/b" },
+  { exact: "/" },
+  { exact: "/a" },
+  { exact: "/a/" },
+  { exact: "/ab" },
+];
 const matchArbitrary = fc.record({
   path: fc.constantFrom<RouteMatch[]>(...paths, ...paths, { regex: "/c[0-9]" }, { regex: "/a/[xy]" }),
   methods: seldom(["GET"], ["GET", "POST"]),
@@ -40,7 +59,12 @@ function specOf({ matches, byQuery }: RandomRoutes): RoutesSpec {
       { weight: 2, kubernetes: { name: `b${index}`, port: 80 } },
       { weight: 1, kubernetes: { name: "all", port: 80, namespace: "else" } },
     ];
-    return { name: `r${index}`, match: list.map(({ path, ...rest }) => ({ ...path, ...rest })), to: to.slice(0, 1 + (index % 2)), ...(index === 1 ? { timeoutSeconds: 2 } : {}) };
+    return {
+      name: `r${index}`,
+      match: list.map(({ path, ...rest }) => ({ ...path, ...rest })),
+      to: to.slice(0, 1 + (index % 2)),
+      ...(index === 1 ? { timeoutSeconds: 2 } : {}),
+    };
   });
   return { hosts: [host], services: [], routes, ...(byQuery ? { dimensions: { snapshot: { header: "x-snap", query: "snap" } } } : {}) };
 }
@@ -80,7 +104,9 @@ const requests = { true: requestsFor(true), false: requestsFor(false) };
 
 /** Backends and timeout in one form for all targets. */
 function show(outcome: Outcome | undefined): string {
-  return outcome === undefined ? "404" : `${outcome.backends.map((text) => (outcome.backends.length === 1 ? text.replace(/ \d+$/, "") : text)).join(", ")} ${outcome.timeout ?? ""}`;
+  return outcome === undefined
+    ? "404"
+    : `${outcome.backends.map((text) => (outcome.backends.length === 1 ? text.replace(/ \d+$/, "") : text)).join(", ")} ${outcome.timeout ?? ""}`;
 }
 
 function expected(model: RouteModel, request: RouteRequest): string {
@@ -98,24 +124,27 @@ describe("both targets and our own matcher", () => {
   it("send every request to the same place", () => {
     let compared = 0;
     fc.assert(
-      fc.property(specArbitrary, (random) => {
+      fc.property(specArbitrary, fc.nat(4), (random, offset) => {
         const spec = validPart(specOf(random));
         fc.pre(spec.routes.length > 0);
         const { model } = compile(spec);
         const virtualService = emitVirtualService(context, model);
         const httpRoutes = emitHttpRoutes(context, model, { name: "gw" }).map(({ object }) => object);
-        for (const request of requests[`${random.byQuery}`]) {
+        // Every fifth request, another fifth each time: the same confidence in a fifth of the time.
+        for (const request of requests[`${random.byQuery}`].filter((_request, index) => index % 5 === offset)) {
           const wanted = expected(model, request);
           const gloo = show(evaluateGloo(virtualService, request));
           const [first, ...ties] = evaluateHttpRoutes(httpRoutes, request, "first");
           const last = evaluateHttpRoutes(httpRoutes, request, "last")[0];
           if (gloo !== wanted || show(first) !== wanted || show(last) !== wanted || ties.some((tie) => show(tie) !== wanted)) {
-            throw new Error(`${JSON.stringify(request)}: model ${wanted}, Gloo ${gloo}, Gateway API ${show(first)}, regex last ${show(last)}, ties ${ties.map(show).join("; ")}`);
+            throw new Error(
+              `${JSON.stringify(request)}: model ${wanted}, Gloo ${gloo}, Gateway API ${show(first)}, regex last ${show(last)}, ties ${ties.map(show).join("; ")}`,
+            );
           }
           compared += wanted === "404" ? 0 : 1;
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 40 },
     );
     expect(compared).toBeGreaterThan(10_000);
   });
@@ -124,16 +153,19 @@ describe("both targets and our own matcher", () => {
     let ties = 0;
     fc.assert(
       fc.property(specArbitrary, (random) => {
-        const plain = (list: RandomRoutes["matches"][number]): typeof list => list.map((match) => (match.path.regex === undefined ? match : { ...match, path: {} }));
+        const plain = (list: RandomRoutes["matches"][number]): typeof list =>
+          list.map((match) => (match.path.regex === undefined ? match : { ...match, path: {} }));
         const withoutRegex = { ...random, matches: random.matches.slice(0, 3).map(plain) };
         const { model, problems } = compile(specOf(withoutRegex));
         const httpRoutes = emitHttpRoutes(context, model, { name: "gw" }).map(({ object }) => object);
-        const tied = requests[`${random.byQuery}`].find((request) => new Set(evaluateHttpRoutes(httpRoutes, request).map(({ rule }) => rule)).size > 1);
+        const tied = requests[`${random.byQuery}`].find(
+          (request) => new Set(evaluateHttpRoutes(httpRoutes, request).map(({ rule }) => rule)).size > 1,
+        );
         const noted = problems.filter((problem) => !problem.includes("of route r") || !/routes\[(\d)\].*routes\[\1\]/.test(problem));
         expect({ tied: tied !== undefined, problems: noted }).toEqual({ tied: noted.length > 0, problems: noted });
         ties += tied === undefined ? 0 : 1;
       }),
-      { numRuns: 50 },
+      { numRuns: 25 },
     );
     expect(ties).toBeGreaterThan(0);
   });

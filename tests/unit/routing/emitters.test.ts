@@ -13,8 +13,18 @@ const labels = (part: string): Record<string, string> => ({
 });
 
 const routes: MeshRoute[] = [
-  { name: "prices", match: [{ prefix: "/prices", snapshot: "s2", methods: ["GET"], query: { full: "1" } }], to: [{ service: { service: "prices" } }], timeoutSeconds: 1.5 },
-  { name: "old", match: [{ exact: "/old" }, { regex: "/o[0-9]+" }], to: [{ kubernetes: { name: "old", port: 80, namespace: "legacy" } }], timeoutSeconds: 0.25 },
+  {
+    name: "prices",
+    match: [{ prefix: "/prices", snapshot: "s2", methods: ["GET"], query: { full: "1" } }],
+    to: [{ service: { service: "prices" } }],
+    timeoutSeconds: 1.5,
+  },
+  {
+    name: "old",
+    match: [{ exact: "/old" }, { regex: "/o[0-9]+" }],
+    to: [{ kubernetes: { name: "old", port: 80, namespace: "legacy" } }],
+    timeoutSeconds: 0.25,
+  },
 ];
 
 function spec(more: Partial<RoutesSpec> = {}): RoutesSpec {
@@ -27,7 +37,10 @@ describe("Gateway API", () => {
       apiVersion: "gateway.networking.k8s.io/v1",
       kind: "Gateway",
       metadata: { name: "edge-gateway", namespace: "mesh", labels: labels("gateway") },
-      spec: { gatewayClassName: "kgateway", listeners: [{ name: "http", port: 8080, protocol: "HTTP", allowedRoutes: { namespaces: { from: "Same" } } }] },
+      spec: {
+        gatewayClassName: "kgateway",
+        listeners: [{ name: "http", port: 8080, protocol: "HTTP", allowedRoutes: { namespaces: { from: "Same" } } }],
+      },
     });
   });
 
@@ -52,7 +65,14 @@ describe("Gateway API", () => {
               },
               {
                 name: "prices",
-                matches: [{ path: { type: "PathPrefix", value: "/prices" }, method: "GET", headers, queryParams: [{ type: "Exact", name: "full", value: "1" }] }],
+                matches: [
+                  {
+                    path: { type: "PathPrefix", value: "/prices" },
+                    method: "GET",
+                    headers,
+                    queryParams: [{ type: "Exact", name: "full", value: "1" }],
+                  },
+                ],
                 backendRefs: [
                   { name: "prices-v1-s2", port: 8080, weight: 90 },
                   { name: "prices-v2-s2", port: 8080, weight: 10 },
@@ -68,7 +88,7 @@ describe("Gateway API", () => {
 
   it("names no host where all hosts are meant", () => {
     const [page] = emitHttpRoutes(context, normalizeRoutes("edge", spec({ hosts: ["*"] })), { name: "gw" });
-    expect(Object.keys(page!.object.spec)).toEqual(["parentRefs", "rules"]);
+    expect(Object.keys(page.object.spec)).toEqual(["parentRefs", "rules"]);
   });
 });
 
@@ -78,7 +98,12 @@ describe("Gloo", () => {
       apiVersion: "gateway.solo.io/v1",
       kind: "Gateway",
       metadata: { name: "edge-gateway", namespace: "mesh", labels: labels("gateway") },
-      spec: { bindAddress: "::", bindPort: 8081, proxyNames: ["gateway-proxy"], httpGateway: { virtualServices: [{ name: "edge-routes", namespace: "mesh" }] } },
+      spec: {
+        bindAddress: "::",
+        bindPort: 8081,
+        proxyNames: ["gateway-proxy"],
+        httpGateway: { virtualServices: [{ name: "edge-routes", namespace: "mesh" }] },
+      },
     });
   });
 
@@ -93,7 +118,12 @@ describe("Gloo", () => {
         virtualHost: {
           domains: ["*.example.org", "mesh.example.test"],
           routes: [
-            { name: "old", matchers: [{ exact: "/old" }, { regex: "/o[0-9]+" }], routeAction: { single: kube("old", 80, "legacy") }, options: { timeout: "0.25s" } },
+            {
+              name: "old",
+              matchers: [{ exact: "/old" }, { regex: "/o[0-9]+" }],
+              routeAction: { single: kube("old", 80, "legacy") },
+              options: { timeout: "0.25s" },
+            },
             {
               name: "prices",
               matchers: [
@@ -133,7 +163,14 @@ describe("pages of HTTPRoutes", () => {
     );
 
   it("keep every limit and lose no match", () => {
-    for (const [count, matchesEach] of [[16, 1], [17, 1], [16, 8], [16, 9], [3, 200], [60, 3]] as const) {
+    for (const [count, matchesEach] of [
+      [16, 1],
+      [17, 1],
+      [16, 8],
+      [16, 9],
+      [3, 200],
+      [60, 3],
+    ] as const) {
       const pages = emitHttpRoutes(context, normalizeRoutes("edge", spec({ routes: many(count, matchesEach) })), { name: "gw" });
       const rules = pages.map(({ object }) => object.spec.rules);
       expect(Math.max(...rules.map((list) => list.length))).toBeLessThanOrEqual(16);
@@ -156,7 +193,12 @@ describe("pages of HTTPRoutes", () => {
 
   it("split by names, whatever their order", () => {
     const names = Array.from({ length: 40 }, (_unused, index) => `n${index}`);
-    const sorted = (list: string[]): unknown => splitByName(list, (name) => name, (things) => things.length <= 5).map(({ key, things }) => [key, [...things].sort()]);
+    const sorted = (list: string[]): unknown =>
+      splitByName(
+        list,
+        (name) => name,
+        (things) => things.length <= 5,
+      ).map(({ key, things }) => [key, [...things].sort()]);
     expect(sorted([...names].reverse())).toEqual(sorted(names));
   });
 });

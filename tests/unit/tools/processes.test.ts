@@ -16,7 +16,8 @@ async function start(name: string, script: string): Promise<RecordedProcess> {
 }
 
 async function logSays(name: string, text: string): Promise<void> {
-  for (let i = 0; i < 200 && !readFileSync(join(folder, `${name}.log`), "utf8").includes(text); i += 1) await new Promise((resolve) => setTimeout(resolve, 25));
+  for (let i = 0; i < 200 && !readFileSync(join(folder, `${name}.log`), "utf8").includes(text); i += 1)
+    await new Promise((resolve) => setTimeout(resolve, 25));
 }
 
 beforeAll(() => {

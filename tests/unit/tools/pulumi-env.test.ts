@@ -10,7 +10,7 @@ describe("the environment of pulumi", () => {
   });
 
   it("prints lines that a POSIX shell reads back unchanged", () => {
-    const value = "it's $HOME `x` \"y\" \\z";
+    const value = 'it\'s $HOME `x` "y" \\z';
     const script = `PATH=/bin:/usr/bin\n${exportLines({ VALUE: value }, ["/a b"]).join("\n")}\nprintf '%s|%s' "$VALUE" "$PATH"`;
     expect(execFileSync("/bin/sh", ["-c", script], { encoding: "utf8" })).toBe(`${value}|/a b:/bin:/usr/bin`);
   });
@@ -18,6 +18,7 @@ describe("the environment of pulumi", () => {
   it("has one executable launcher in each stand-in folder", () => {
     expect(readdirSync(standInFolders.languageHost)).toEqual(["pulumi-language-nodejs"]);
     expect(readdirSync(standInFolders.kubernetesProvider)).toEqual(["pulumi-resource-kubernetes"]);
-    for (const folder of Object.values(standInFolders)) for (const file of readdirSync(folder)) accessSync(join(folder, file), constants.X_OK);
+    for (const folder of Object.values(standInFolders))
+      for (const file of readdirSync(folder)) accessSync(join(folder, file), constants.X_OK);
   });
 });

@@ -50,14 +50,22 @@ describe("resolving a tool", () => {
   it("takes the one on PATH in the pinned version before everything else", async () => {
     program(join(folder, "bin", "etcd"), 'echo "etcd Version: 3.6.0"');
     fakeGo(join(folder, "bin", "go"));
-    expect(await resolve()).toEqual({ name: "etcd", dir: join(folder, "bin"), binaries: { etcd: join(folder, "bin", "etcd") }, origin: "path" });
+    expect(await resolve()).toEqual({
+      name: "etcd",
+      dir: join(folder, "bin"),
+      binaries: { etcd: join(folder, "bin", "etcd") },
+      origin: "path",
+    });
   });
 
-  it.each(['echo "etcd Version: 3.6.01"', 'echo "etcd Version: 3.6.0-rc.1"', "exit 1"])("passes over the one on PATH that answers %s", async (script) => {
-    program(join(folder, "bin", "etcd"), script);
-    fakeGo(join(folder, "bin", "go"));
-    expect((await resolve()).origin).toBe("built");
-  });
+  it.each(['echo "etcd Version: 3.6.01"', 'echo "etcd Version: 3.6.0-rc.1"', "exit 1"])(
+    "passes over the one on PATH that answers %s",
+    async (script) => {
+      program(join(folder, "bin", "etcd"), script);
+      fakeGo(join(folder, "bin", "go"));
+      expect((await resolve()).origin).toBe("built");
+    },
+  );
 
   it("builds where nothing else is left, and takes the cache from then on", async () => {
     fakeGo(join(folder, "bin", "go"));
@@ -87,14 +95,26 @@ describe("resolving a tool", () => {
   });
 
   it("shows the compiler's words where a build fails", async () => {
-    program(join(folder, "bin", "go"), 'if [ "$1" = env ]; then echo go1.26.8; echo auto; exit; fi\necho "main.go:1: broken thing" >&2; exit 1');
+    program(
+      join(folder, "bin", "go"),
+      'if [ "$1" = env ]; then echo go1.26.8; echo auto; exit; fi\necho "main.go:1: broken thing" >&2; exit 1',
+    );
     await expect(resolve()).rejects.toThrow("main.go:1: broken thing");
   });
 });
 
 describe("the pins", () => {
   it("build with fixed flags, several binaries into a folder and a single one under its name", () => {
-    expect(goBuildArguments(pins.etcd, "/out")).toEqual(["build", "-v", "-trimpath", "-ldflags", "-s -w", "-o", "/out/etcd", "go.etcd.io/etcd/server/v3"]);
+    expect(goBuildArguments(pins.etcd, "/out")).toEqual([
+      "build",
+      "-v",
+      "-trimpath",
+      "-ldflags",
+      "-s -w",
+      "-o",
+      "/out/etcd",
+      "go.etcd.io/etcd/server/v3",
+    ]);
     const kubernetes = goBuildArguments(pins.kubernetes, "/out");
     expect(kubernetes.slice(-5, -3)).toEqual(["-o", "/out/"]);
     expect(kubernetes.slice(-3).every((name) => name.startsWith("k8s.io/kubernetes/cmd/kube-"))).toBe(true);

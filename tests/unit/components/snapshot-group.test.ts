@@ -1,0 +1,285 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
+import { packageVersion } from "../../../src/components/agent-image";
+import { normalizeSnapshotGroup, SnapshotGroup, type SnapshotGroupArgs } from "../../../src/components/snapshot-group";
+import { createShardMap } from "../../../src/model/shard-map";
+import type { MeshNodeFacts } from "../../../src/model/topology";
+import { failureOf, type Recorder, startMocks, valueOf } from "../../support/mocks";
+
+const shardMap = createShardMap([["node-a"], ["node-b"]], 1);
+const database = { name: "db", engine: "postgres", serviceName: "db", port: 5432, database: "mesh", secretName: "db-credentials" };
+const daemonSetType = "kubernetes:apps/v1:DaemonSet";
+
+function node(name: string, kubernetesNodeName?: string): MeshNodeFacts {
+  return {
+    name,
+    zone: "z",
+    region: "r",
+    cluster: "c",
+    provider: "local",
+    weight: 1,
+    selector: { "compute-mesh.dev/mesh": "demo" },
+    labels: {},
+    taints: [],
+    ...(kubernetesNodeName === undefined ? {} : { kubernetesNodeName }),
+  };
+}
+
+function argsWith(changes: Partial<SnapshotGroupArgs> = {}): SnapshotGroupArgs {
+  return {
+    namespace: "demo",
+    nodes: [node("node-a", "k-a"), node("node-b", "k-b")],
+    shardMap,
+    topics: { orders: { partitions: 4 }, "trade.log": { partitions: 2, table: "trades" } },
+    kafka: { brokers: ["kafka-0:9092"] },
+    database,
+    schedule: "0 * * * *",
+    keep: { last: 24, daily: 7 },
+    store: { s3: { bucket: pulumi.output("mesh-snapshots"), region: "eu-central-1" } },
+    ...changes,
+  };
+}
+
+async function run(args: SnapshotGroupArgs = argsWith()): Promise<{ recorder: Recorder; group: SnapshotGroup }> {
+  const recorder = await startMocks();
+  const group = new SnapshotGroup("hourly", args);
+  await recorder.settle(group);
+  return { recorder, group };
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests index deeply into objects whose shape they assert
+async function pod(args: SnapshotGroupArgs): Promise<any> {
+  return (await run(args)).recorder.named("hourly-daemon-set", daemonSetType).inputs.spec.template.spec;
+}
+
+describe("SnapshotGroup", () => {
+  let logged: jest.SpyInstance;
+
+  // Pulumi's log goes to the console where no engine listens.
+  beforeEach(() => {
+    logged = jest.spyOn(console, "warn").mockImplementation(() => undefined);
+  });
+  afterEach(() => logged.mockRestore());
+
+  it("is one DaemonSet with its settings, account and a closed door", async () => {
+    const { recorder, group } = await run();
+    expect(recorder.childrenOf("hourly")).toEqual([
+      "hourly-daemon-set",
+      "hourly-network-policy",
+      "hourly-service-account",
+      "hourly-settings",
+      "hourly-shards",
+    ]);
+    expect(await valueOf(group.settingsName)).toBe("hourly-settings");
+    expect(await valueOf(group.ready)).toBe(true);
+    const labels = { "compute-mesh.dev/component": "hourly", "compute-mesh.dev/part": "snapshot" };
+    expect(recorder.named("hourly-daemon-set", daemonSetType).inputs.spec.selector).toEqual({ matchLabels: labels });
+    expect(recorder.named("hourly-network-policy").inputs.spec).toEqual({
+      podSelector: { matchLabels: labels },
+      policyTypes: ["Ingress"],
+      ingress: [],
+    });
+  });
+
+  it("tells services what they bind to, in preview already", async () => {
+    await startMocks({ preview: true });
+    const group = new SnapshotGroup("hourly", argsWith({ snapshots: ["20261121t0600z", "20261121t0700z"] }));
+    expect(group.facts).toEqual({
+      name: "hourly",
+      schedule: "0 * * * *",
+      storeKind: "s3",
+      settingsName: "hourly-settings",
+      snapshots: ["20261121t0600z", "20261121t0700z"],
+    });
+  });
+
+  it("writes all plain settings for agents and tools", async () => {
+    const { recorder } = await run(
+      argsWith({
+        snapshots: ["20261121t0600z"],
+        encryption: { keySecret: { name: "snapshot-key", key: "aes" } },
+        kafka: {
+          brokers: ["kafka-0:9093"],
+          tls: { caSecret: { name: "kafka-ca", key: "ca.crt" } },
+          sasl: { mechanism: "PLAIN", secretName: "user" },
+        },
+        store: { s3: { bucket: "mesh-snapshots", prefix: "demo", credentialsSecret: { name: "s3-keys" } } },
+      }),
+    );
+    const { data, metadata } = recorder.named("hourly-settings").inputs;
+    expect(metadata).toMatchObject({ name: "hourly-settings", namespace: "demo" });
+    expect(JSON.parse(data["settings.json"])).toEqual({
+      apiVersion: "compute-mesh.dev/v1alpha1",
+      kind: "SnapshotGroupSettings",
+      name: "hourly",
+      schedule: "0 * * * *",
+      timeZone: "UTC",
+      allowedLatenessSeconds: 60,
+      timeoutSeconds: 3600,
+      store: { s3: { bucket: "mesh-snapshots", prefix: "demo" } },
+      encryption: { keyFile: "/etc/compute-mesh-key/key" },
+      shardMap: { version: shardMap.version, shardCount: 2, replicas: 1 },
+      topics: { orders: { partitions: 4, table: "orders" }, "trade.log": { partitions: 2, table: "trades" } },
+      kafka: { brokers: ["kafka-0:9093"], tls: { caFile: "/etc/kafka-tls/ca/ca.crt" }, sasl: { mechanism: "PLAIN" } },
+      database: { engine: "postgres", host: "db", port: 5432, database: "mesh" },
+    });
+    expect(JSON.parse(data["retention.json"])).toEqual({
+      apiVersion: "compute-mesh.dev/v1alpha1",
+      kind: "SnapshotRetention",
+      keep: { last: 24, daily: 7 },
+      pinned: ["20261121t0600z"],
+    });
+  });
+
+  it("does not restart a running snapshot for a new binding, but does for a new schedule", async () => {
+    const hashOf = async (args: SnapshotGroupArgs): Promise<unknown> =>
+      (await run(args)).recorder.named("hourly-daemon-set", daemonSetType).inputs.spec.template.metadata.annotations[
+        "compute-mesh.dev/config-hash"
+      ];
+    const first = await hashOf(argsWith());
+    expect(first).toMatch(/^[0-9a-f]{16}$/);
+    expect(await hashOf(argsWith({ snapshots: ["20261121t0600z"], keep: { last: 3 } }))).toBe(first);
+    expect(await hashOf(argsWith({ schedule: "30 * * * *" }))).not.toBe(first);
+    expect(await hashOf(argsWith({ shardMap: createShardMap([["node-b"], ["node-a"]], 1) }))).not.toBe(first);
+  });
+
+  it("runs the agent with credentials from Secrets and the key as a file", async () => {
+    const spec = await pod(
+      argsWith({
+        encryption: { keySecret: { name: "snapshot-key", key: "aes" } },
+        store: { s3: { bucket: "mesh-snapshots", credentialsSecret: { name: "s3-keys", accessKeyIdKey: "id" } } },
+      }),
+    );
+    expect(spec).toMatchObject({
+      serviceAccountName: "hourly",
+      automountServiceAccountToken: false,
+      securityContext: { runAsUser: 65532, runAsGroup: 65532, fsGroup: 65532 },
+      nodeSelector: { "compute-mesh.dev/mesh": "demo" },
+    });
+    expect(spec.containers).toHaveLength(1);
+    expect(spec.containers[0]).toMatchObject({
+      image: `ghcr.io/compute-mesh/agent:${packageVersion}`,
+      command: ["compute-mesh-agent", "snapshot"],
+      ports: [{ name: "metrics", containerPort: 8081 }],
+      securityContext: { runAsNonRoot: true, readOnlyRootFilesystem: true },
+      env: [
+        { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+        { name: "DATABASE_USER", valueFrom: { secretKeyRef: { name: "db-credentials", key: "username" } } },
+        { name: "DATABASE_PASSWORD", valueFrom: { secretKeyRef: { name: "db-credentials", key: "password" } } },
+        { name: "AWS_ACCESS_KEY_ID", valueFrom: { secretKeyRef: { name: "s3-keys", key: "id" } } },
+        { name: "AWS_SECRET_ACCESS_KEY", valueFrom: { secretKeyRef: { name: "s3-keys", key: "secretAccessKey" } } },
+      ],
+    });
+    expect(spec.volumes).toContainEqual({
+      name: "encryption-key",
+      secret: { secretName: "snapshot-key", items: [{ key: "aes", path: "key" }], defaultMode: 0o440 },
+    });
+    expect(spec.containers[0].volumeMounts.map((mount: { mountPath: string }) => mount.mountPath)).toEqual([
+      "/etc/compute-mesh-settings",
+      "/tmp",
+      "/etc/compute-mesh/node.env",
+      "/etc/compute-mesh-key",
+    ]);
+  });
+
+  it("mounts NFS and node folders; a node folder, made by the kubelet for root, is written by root without capabilities", async () => {
+    const nfs = await pod(argsWith({ store: { nfs: { server: "10.0.0.5", path: "/export" } } }));
+    expect(nfs.volumes).toContainEqual({ name: "store", nfs: { server: "10.0.0.5", path: "/export" } });
+    expect(nfs.containers[0].volumeMounts).toContainEqual({ name: "store", mountPath: "/var/lib/compute-mesh/snapshots" });
+    const folder = await pod(argsWith({ store: { nodeDirectory: { hostPath: "/srv/snapshots" } } }));
+    expect(folder.volumes).toContainEqual({ name: "store", hostPath: { path: "/srv/snapshots", type: "DirectoryOrCreate" } });
+    expect(logged.mock.calls.flat().join()).toContain('snapshotGroup "hourly": store.nodeDirectory: snapshots lie in /srv/snapshots');
+    expect(folder.securityContext.runAsUser).toBe(0);
+    expect(folder.containers[0].securityContext).toMatchObject({ runAsNonRoot: false, capabilities: { drop: ["ALL"] } });
+  });
+
+  it.each([
+    [{ nfs: { server: "10.0.0.5", path: "/export" } }, { directory: { path: "/var/lib/compute-mesh/snapshots", shared: true } }],
+    [{ nodeDirectory: { hostPath: "/srv" } }, { directory: { path: "/var/lib/compute-mesh/snapshots", shared: false } }],
+    [{ gcs: { bucket: "mesh" } }, { gcs: { bucket: "mesh" } }],
+    [{ azureBlob: { account: "mesh", container: "snapshots" } }, { azureBlob: { account: "mesh", container: "snapshots" } }],
+  ])("writes the store %j into the settings", async (store, expected) => {
+    const { recorder } = await run(argsWith({ store }));
+    expect(JSON.parse(recorder.named("hourly-settings").inputs.data["settings.json"]).store).toEqual(expected);
+  });
+
+  it("takes an identity of the cloud from its ServiceAccount", async () => {
+    const annotations = { "azure.workload.identity/client-id": pulumi.output("123") };
+    const store = { azureBlob: { account: "mesh", container: "snapshots" } };
+    const { recorder } = await run(argsWith({ serviceAccountAnnotations: annotations, store }));
+    expect(recorder.named("hourly-service-account").inputs).toMatchObject({
+      metadata: { name: "hourly", annotations: { "azure.workload.identity/client-id": "123" } },
+      automountServiceAccountToken: false,
+    });
+    const { template, selector } = recorder.named("hourly-daemon-set", daemonSetType).inputs.spec;
+    expect(template.metadata.labels["azure.workload.identity/use"]).toBe("true");
+    expect(selector.matchLabels).not.toHaveProperty("azure.workload.identity/use");
+  });
+
+  it("reads the label of its Node under the same account where names are unknown", async () => {
+    const { recorder } = await run(argsWith({ nodes: [node("node-a"), node("node-b")] }));
+    expect(recorder.byType("kubernetes:core/v1:ServiceAccount").map((account) => account.name)).toEqual(["hourly-service-account"]);
+    expect(recorder.named("hourly-node-reader-binding").inputs.subjects).toEqual([
+      { kind: "ServiceAccount", name: "hourly", namespace: "demo" },
+    ]);
+    const spec = recorder.named("hourly-daemon-set", daemonSetType).inputs.spec.template.spec;
+    expect(spec.initContainers.map((container: { name: string }) => container.name)).toEqual(["node-identity"]);
+  });
+
+  it("protects its settings where asked to", async () => {
+    const { recorder } = await run(argsWith({ dataProtection: { retainOnDelete: true } }));
+    expect(recorder.named("hourly-settings").options).toMatchObject({ protect: true, retainOnDelete: true });
+    expect((await run()).recorder.named("hourly-settings").options.protect).toBe(false);
+  });
+
+  it("runs the agent of this release", () => {
+    const manifest = JSON.parse(readFileSync(join(__dirname, "../../../package.json"), "utf8")) as { version: string };
+    expect(packageVersion).toBe(manifest.version);
+  });
+
+  it("warns of a store that dies with its node and of pins that the schedule never makes", () => {
+    expect(normalizeSnapshotGroup("hourly", argsWith()).warnings).toEqual([]);
+    const store = { nodeDirectory: { hostPath: "/srv/snapshots" } };
+    expect(normalizeSnapshotGroup("hourly", argsWith({ store, snapshots: ["20261121t0600z", "20261121t0630z"] })).warnings).toEqual([
+      expect.stringMatching(/^store.nodeDirectory: snapshots lie in \/srv\/snapshots of each mesh node and die with it/),
+      expect.stringMatching(/^snapshots: the schedule "0 \* \* \* \*" never fires at 20261121t0630z/),
+    ]);
+  });
+
+  it("reports everything that is wrong at once and creates nothing", async () => {
+    const recorder = await startMocks();
+    const wrong = {
+      ...argsWith({
+        schedule: "0 0 31 2 *",
+        keep: { last: 0, daily: -1, yearly: 1 } as SnapshotGroupArgs["keep"],
+        store: { s3: { bucket: "abc", credentialsSecret: { name: "" } }, gcs: { bucket: "abc" } },
+        snapshots: ["20261121t0600z", "today", "20261121t0600z"],
+        encryption: { keySecret: { name: "k" } } as SnapshotGroupArgs["encryption"],
+        allowedLatenessSeconds: -1,
+        agent: { image: "agent:latest", command: [] },
+      }),
+      retention: 5,
+    } as SnapshotGroupArgs;
+    const lines = failureOf(() => new SnapshotGroup("hourly", wrong)).split("\n");
+    expect(lines.every((line) => line.startsWith('snapshotGroup "hourly": '))).toBe(true);
+    expect(lines.map((line) => line.split(": ")[1])).toEqual([
+      "retention",
+      "schedule",
+      "keep.yearly",
+      "keep.last",
+      "keep.daily",
+      "store",
+      "store.s3.credentialsSecret.name",
+      "encryption.keySecret.key",
+      "snapshots[1]",
+      "snapshots[2]",
+      "agent.image",
+      "agent.command",
+      "allowedLatenessSeconds",
+    ]);
+    expect(lines).toContain('snapshotGroup "hourly": keep.last: 0 is not allowed: at least 1 snapshot must stay');
+    await recorder.settle();
+    expect(recorder.resources.filter((resource) => resource.custom)).toEqual([]);
+  });
+});

@@ -1,0 +1,210 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { engineScript, livenessScript, offsetsScript } from "../../../src/ingest/scripts";
+import { checkTables, createTablesSql, startOffsetsSql, tablesOfTopics, writeBatchSql } from "../../../src/ingest/tables";
+import { Problems } from "../../../src/model/errors";
+import { partitionsOfShard } from "../../../src/model/shards";
+import { findPostgres, type PostgresServer, startPostgres } from "./postgres-server";
+
+const plan = { shardCount: 3, topics: { orders: { partitions: 6 }, "trade.log": { partitions: 4 } } };
+const tables = { orders: "orders", "trade.log": "trades" };
+
+describe("tables of topics", () => {
+  it("are named after the topic unless told otherwise", () => {
+    expect(tablesOfTopics({ "Trade.Log-eu": {}, x: { table: "y" } })).toEqual({ "Trade.Log-eu": "trade_log_eu", x: "y" });
+  });
+
+  it("are refused where PostgreSQL, another topic or the offsets stand against them", () => {
+    const problems = new Problems("x");
+    checkTables(problems, "topics", { a: "ok", b: "9lives", c: 'x"; DROP TABLE y', d: "mesh_offsets", e: "ok", f: "x".repeat(64) });
+    expect(problems.all.map((problem) => problem.path)).toEqual([
+      "topics.b.table",
+      "topics.c.table",
+      "topics.d.table",
+      "topics.e.table",
+      "topics.f.table",
+    ]);
+  });
+});
+
+describe("the scripts of the ingest pod", () => {
+  it("are valid shell", () => {
+    for (const script of [offsetsScript, engineScript, livenessScript(4195)]) {
+      execFileSync("sh", ["-n"], { input: script });
+    }
+  });
+
+  it("start the engine with the newest offsets, or idle without shards", () => {
+    const run = mkdtempSync(join(tmpdir(), "engine-"));
+    writeFileSync(join(run, "bento"), '#!/bin/sh\nprintf "%s\\n" "$*"\n', { mode: 0o755 });
+    const start = (env: string): string => {
+      writeFileSync(join(run, "env"), env);
+      writeFileSync(join(run, "restart"), "");
+      return execFileSync("sh", ["-s"], {
+        input: engineScript,
+        encoding: "utf8",
+        env: { ...process.env, INGEST_RUN: run, BENTO: join(run, "bento") },
+      });
+    };
+    expect(start("KAFKA_TOPICS=orders:0:5\n")).toBe(`-e ${run}/env -c /etc/ingest/config.yaml\n`);
+    expect(existsSync(join(run, "restart"))).toBe(false);
+    expect(start("KAFKA_TOPICS=\n")).toBe(`-e ${run}/env -c /etc/ingest/idle.yaml\n`);
+    rmSync(run, { recursive: true });
+  });
+});
+
+const bin = findPostgres();
+// A skipped suite is reported as such; it needs /usr/lib/postgresql/*/bin.
+const withPostgres = bin === undefined ? describe.skip : describe;
+
+withPostgres("on a real PostgreSQL", () => {
+  let server: PostgresServer;
+  let folder: string;
+
+  beforeAll(async () => {
+    server = await startPostgres(bin ?? "");
+    folder = mkdtempSync(join(tmpdir(), "ingest-"));
+    mkdirSync(join(folder, "run"));
+    writeFileSync(join(folder, "tables.sql"), createTablesSql(tables));
+    writeFileSync(join(folder, "offsets.sql"), startOffsetsSql(plan));
+    writeFileSync(join(folder, "offsets.sh"), offsetsScript);
+    writeFileSync(join(folder, "node.env"), "MESH_NODE=node-a\nMESH_SHARDS=0,2\nMESH_PRIMARY_SHARDS=0\n");
+  }, 60_000);
+  afterAll(() => {
+    server.stop();
+    rmSync(folder, { recursive: true });
+  });
+  beforeEach(() => {
+    server.psql("DROP TABLE IF EXISTS orders, trades, mesh_offsets;");
+    server.psql(createTablesSql(tables));
+  });
+
+  const environment = (more: Record<string, string> = {}): Record<string, string> => ({
+    ...server.env,
+    ...{ INGEST_SETTINGS: folder, INGEST_RUN: join(folder, "run"), NODE_FILE: join(folder, "node.env") },
+    ...more,
+  });
+  const prepare = (more?: Record<string, string>): { status: number | null; stderr: string } =>
+    spawnSync("sh", [join(folder, "offsets.sh"), "prepare"], { env: environment(more), encoding: "utf8" });
+  const writtenTopics = (): string => readFileSync(join(folder, "run/env"), "utf8");
+  const batch = (topic: string, partition: number, from: number, to: number): object[] =>
+    Array.from({ length: to - from }, (_unused, index) => ({
+      n: topic,
+      p: partition,
+      o: from + index,
+      t: 1_700_000_000_123,
+      k: "k",
+      d: { at: from + index },
+    }));
+  const write = (records: object[]): string =>
+    // A prepared statement, as the driver sends it; dollar quotes because JSON has all the others.
+    server.psql(`PREPARE write (text) AS ${writeBatchSql(tables)};\nEXECUTE write ($json$${JSON.stringify(records)}$json$);`);
+  const offsets = (): string => server.psql("SELECT topic, partition, next_offset FROM mesh_offsets ORDER BY 1, 2;");
+
+  it("moves rows and offsets together, each topic into its table", () => {
+    write(batch("orders", 0, 0, 3));
+    write([...batch("orders", 0, 3, 5), ...batch("trade.log", 1, 100, 102)]);
+    expect(offsets()).toBe("orders|0|5\ntrade.log|1|102");
+    expect(server.psql("SELECT string_agg(off::text, ',' ORDER BY off) FROM orders;")).toBe("0,1,2,3,4");
+    expect(server.psql("SELECT part, off, extract(epoch FROM ts), key, doc FROM trades ORDER BY off LIMIT 1;")).toBe(
+      '1|100|1700000000.123000|k|{"at": 100}',
+    );
+  });
+
+  it("refuses a batch behind a hole, rows included", () => {
+    write(batch("orders", 0, 0, 3));
+    expect(() => write(batch("orders", 0, 5, 8))).toThrow(/mesh_offsets_no_gap/);
+    expect(offsets()).toBe("orders|0|3");
+    expect(server.psql("SELECT count(*) FROM orders;")).toBe("3");
+    write(batch("orders", 0, 3, 5));
+    write(batch("orders", 0, 5, 8));
+    expect(offsets()).toBe("orders|0|8");
+  });
+
+  it("does not double a replay, nor go back", () => {
+    write(batch("orders", 0, 0, 8));
+    write(batch("orders", 0, 2, 5));
+    write(batch("orders", 0, 6, 10));
+    expect(offsets()).toBe("orders|0|10");
+    expect(server.psql("SELECT count(*), count(DISTINCT off) FROM orders;")).toBe("10|10");
+  });
+
+  it("keeps tombstones as rows without a document, and refuses a record without an offset", () => {
+    write([{ n: "orders", p: 0, o: 0, t: 0, k: null, d: null }]);
+    expect(server.psql("SELECT doc IS NULL, key IS NULL FROM orders;")).toBe("t|t");
+    expect(() => write([{ n: "orders", p: 0, o: null, t: 0, k: "k", d: {} }])).toThrow(/null value|mesh_offsets_no_gap/);
+    expect(offsets()).toBe("orders|0|1");
+  });
+
+  it("reads the start offsets of exactly the partitions of the node's shards", () => {
+    write(batch("orders", 3, 0, 7));
+    write(batch("orders", 1, 0, 9));
+    const [topics, sum] = server.psql(startOffsetsSql(plan), { shards: "{0,2}" }).split("\n");
+    const owned = [0, 2].flatMap((shard) =>
+      Object.entries(partitionsOfShard(plan, shard)).flatMap(([topic, parts]) => parts.map((part) => `${topic}:${part}`)),
+    );
+    expect(topics?.split(",").map((entry) => entry.split(":").slice(0, 2).join(":"))).toEqual(owned.sort());
+    expect(topics).toBe("orders:0,orders:2,orders:3:7,orders:5,trade.log:0,trade.log:2,trade.log:3");
+    expect(sum).toBe("7");
+    expect(server.psql(startOffsetsSql(plan), { shards: "{}" })).toBe("\n0");
+  });
+
+  it("creates missing tables, twice without complaint, and writes the topics for the engine", () => {
+    server.psql("DROP TABLE orders, trades, mesh_offsets;");
+    expect(prepare()).toMatchObject({ status: 0, stderr: "" });
+    write(batch("orders", 0, 0, 4));
+    expect(prepare()).toMatchObject({ status: 0, stderr: "" });
+    expect(writtenTopics()).toBe("KAFKA_TOPICS=orders:0:4,orders:2,orders:3,orders:5,trade.log:0,trade.log:2,trade.log:3\n");
+  });
+
+  it("waits for the database no longer than it is told to", () => {
+    expect(prepare({ PGPORT: "1", WAIT_SECONDS: "0" })).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("the database at 127.0.0.1:1 is not ready after 0 seconds"),
+    });
+  });
+
+  it("says so where the node is not in the shard map", () => {
+    expect(prepare({ NODE_FILE: join(folder, "run"), NODE_NAME: "k-9" })).toMatchObject({
+      status: 1,
+      stderr: "the Kubernetes node k-9 is not in the shard map\n",
+    });
+  });
+
+  it("keeps the offsets fresh and asks for a new engine where the database comes back empty", async () => {
+    write(batch("orders", 0, 0, 4));
+    prepare();
+    const watch: ChildProcess = spawn("sh", [join(folder, "offsets.sh"), "watch"], {
+      env: environment({ WATCH_SECONDS: "0.1" }),
+      stdio: "ignore",
+    });
+    try {
+      write(batch("orders", 0, 4, 6));
+      await until(() => writtenTopics().includes("orders:0:6,"));
+      expect(existsSync(join(folder, "run/restart"))).toBe(false);
+      server.psql("DROP TABLE orders, trades, mesh_offsets;");
+      await until(() => existsSync(join(folder, "run/restart")));
+      expect(writtenTopics()).toContain("KAFKA_TOPICS=orders:0,orders:2,");
+      rmSync(join(folder, "run/restart"));
+      write(batch("orders", 0, 0, 4));
+      await until(() => writtenTopics().includes("orders:0:4,"));
+      server.psql("UPDATE mesh_offsets SET next_offset = 2;");
+      await until(() => existsSync(join(folder, "run/restart")));
+      expect(writtenTopics()).toContain("orders:0:2,");
+    } finally {
+      watch.kill("SIGTERM");
+    }
+    expect(await new Promise((resolve) => watch.once("exit", resolve))).toBe(0);
+  }, 30_000);
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries++) {
+    if (tries > 200) {
+      throw new Error("it did not happen within 20 seconds");
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

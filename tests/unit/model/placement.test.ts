@@ -1,0 +1,212 @@
+import fc from "fast-check";
+import { MeshInputError } from "../../../src/model/errors";
+import { computeShardMap, type PlacementRequest } from "../../../src/model/placement";
+import { bestEvenPlacement } from "../../support/flow-oracle";
+import { loads, meshNode, meshNodes, requests, zoneConflicts } from "../../support/topologies";
+
+const spreadOf = (counts: Map<string, number>): number => Math.max(...counts.values()) - Math.min(...counts.values());
+
+describe("placement", () => {
+  it("gives every shard its replicas, on different nodes that exist", () => {
+    fc.assert(
+      fc.property(requests({ nodes: 60, shards: 300 }), (request) => {
+        const { map } = computeShardMap(request);
+        const names = new Set(request.nodes.map((node) => node.name));
+        expect(map).toMatchObject({ shardCount: request.shardCount, replicas: request.replicas });
+        expect(map.owners).toHaveLength(request.shardCount);
+        for (const owners of map.owners) {
+          expect(owners).toHaveLength(request.replicas ?? 1);
+          expect(new Set(owners).size).toBe(owners.length);
+          expect(owners.every((owner) => names.has(owner))).toBe(true);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("keeps nodes of equal weight within one shard copy, and within one primary", () => {
+    fc.assert(
+      fc.property(requests({ nodes: 60, shards: 300 }), (request) => {
+        const { map } = computeShardMap(request);
+        expect(spreadOf(loads(map, request.nodes))).toBeLessThanOrEqual(1);
+        expect(spreadOf(loads(map, request.nodes, true))).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it("keeps nodes of any weight within one of their exact share of copies, and primaries in proportion", () => {
+    fc.assert(
+      fc.property(requests({ nodes: 30, shards: 200 }, fc.double({ min: 0.01, max: 100, noNaN: true })), (request) => {
+        const { map } = computeShardMap(request);
+        const copies = loads(map, request.nodes);
+        const shares = sharesByFilling(request);
+        for (const [name, share] of shares) {
+          expect(Math.abs((copies.get(name) ?? NaN) - share)).toBeLessThan(1);
+        }
+        for (const [name, primaries] of loads(map, request.nodes, true)) {
+          expect(Math.abs(primaries - (copies.get(name) ?? NaN) / map.replicas)).toBeLessThan(1);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("puts replicas into different zones wherever even shares allow it, and else as many as possible", () => {
+    let [feasible, infeasible] = [0, 0];
+    fc.assert(
+      fc.property(requests({ nodes: 6, shards: 5, zones: 4 }), (request) => {
+        const { map, warnings } = computeShardMap(request);
+        const copies = map.shardCount * map.replicas;
+        const { spread } = bestEvenPlacement(request.nodes, map.shardCount, map.replicas, []);
+        expect(copies - zoneConflicts(map, request.nodes)).toBe(spread);
+        expect(warnings).toHaveLength(spread === copies ? 0 : 1);
+        spread === copies ? feasible++ : infeasible++;
+      }),
+      { numRuns: 150 },
+    );
+    expect(Math.min(feasible, infeasible)).toBeGreaterThan(20);
+  });
+
+  it("needs no warning in zones that can hold everything, at full size", () => {
+    fc.assert(
+      fc.property(requests({ nodes: 60, shards: 300 }), (request) => {
+        const { map, warnings } = computeShardMap(request);
+        const [low, high] = [Math.floor, Math.ceil].map((round) => round((map.shardCount * map.replicas) / request.nodes.length));
+        const sizes = [...new Set(request.nodes.map((node) => node.zone))].map(
+          (zone) => request.nodes.filter((node) => node.zone === zone).length,
+        );
+        if (sizes.every((size) => size * high <= map.shardCount)) {
+          expect([zoneConflicts(map, request.nodes), warnings]).toEqual([0, []]);
+        }
+        if (sizes.some((size) => size * low > map.shardCount)) {
+          expect(warnings[0]).toContain("zoneSpread: ");
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("does not depend on the order of the nodes", () => {
+    const shuffled = requests({ nodes: 40, shards: 150 }).chain((request) =>
+      fc.record({ request: fc.constant(request), nodes: fc.shuffledSubarray([...request.nodes], { minLength: request.nodes.length }) }),
+    );
+    fc.assert(
+      fc.property(shuffled, ({ request, nodes }) => {
+        expect(computeShardMap({ ...request, nodes }).map).toEqual(computeShardMap(request).map);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it("is the same on every machine", () => {
+    const { map, warnings } = computeShardMap({ nodes: meshNodes(5, 3), shardCount: 16, replicas: 2 });
+    expect(warnings).toEqual([]);
+    expect({ version: map.version, first: map.owners.slice(0, 3) }).toEqual({
+      version: "b00a3118aa6eea2e",
+      first: [
+        ["node-3", "node-1"],
+        ["node-3", "node-2"],
+        ["node-0", "node-1"],
+      ],
+    });
+  });
+
+  it("tells zones of the same name in two regions apart", () => {
+    const nodes = [meshNode("a", "1"), { ...meshNode("b", "1"), region: "s" }];
+    const { warnings, explain } = computeShardMap({ nodes, shardCount: 2, replicas: 2, zoneSpread: "required" });
+    expect(warnings).toEqual([]);
+    expect(explain(0)).toContain("zone s/1");
+  });
+
+  it("places 2,000 shards with 2 replicas on 100 nodes in less than 2 seconds", () => {
+    // Time of this process, not of the clock: other programs on the machine do not count.
+    const begin = process.cpuUsage();
+    computeShardMap({ nodes: meshNodes(100, 3), shardCount: 2000, replicas: 2 });
+    const { user, system } = process.cpuUsage(begin);
+    expect((user + system) / 1e6).toBeLessThan(2);
+  });
+});
+
+describe("what placement says", () => {
+  const uneven = [...meshNodes(4, 1), meshNode("lone", "zone-b")];
+
+  it("warns where balance and zones conflict, naming shards, zone and way out", () => {
+    const { map, warnings } = computeShardMap({ nodes: uneven, shardCount: 16, replicas: 2 });
+    expect(zoneConflicts(map, uneven)).toBe(9);
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^zoneSpread: 9 of 16 shards have two or more replicas in one zone \([\d, ]+\), in zone-0 \(4 nodes\) of 5 nodes: .*add nodes in other zones/,
+      ),
+    ]);
+  });
+
+  it("refuses the conflict where the spread is required", () => {
+    expect(() => computeShardMap({ nodes: uneven, shardCount: 16, replicas: 2, zoneSpread: "required" })).toThrow(
+      /^shardMap: zoneSpread: "required" is not allowed: 9 of 16 shards/,
+    );
+  });
+
+  it("explains every replica in one line", () => {
+    const { map, explain } = computeShardMap({ nodes: meshNodes(5, 3), shardCount: 16, replicas: 2 });
+    for (let shard = 0; shard < 16; shard++) {
+      const line = explain(shard);
+      expect(line).toMatch(
+        new RegExp(
+          `^shard ${shard}: ${map.owners[shard][0]} \\(primary, zone zone-\\d\\) is its \\d(st|nd|rd|th) choice.*; ${map.owners[shard][1]} \\(`,
+        ),
+      );
+      expect(line).not.toContain("\n");
+    }
+    expect(explain(16)).toBe("shard 16: there is no such shard, the last is 15");
+    const kept = computeShardMap({ nodes: meshNodes(5, 3), shardCount: 16, replicas: 2, previous: map });
+    expect(kept.explain(0)).toContain("had it before");
+  });
+
+  it("reports everything wrong in a request at once", () => {
+    const nodes = [meshNode("a", "z"), meshNode("b", "", 0), meshNode("a", "z"), meshNode("No Label", "z", Infinity)];
+    const request = { nodes, shardCount: 0, replicas: 5, zoneSpread: "requird" } as unknown as PlacementRequest;
+    expect(pathsOf(request)).toEqual([
+      "shardCount",
+      "zoneSpread",
+      "replicas",
+      "nodes[1].zone",
+      "nodes[1].weight",
+      "nodes[3].name",
+      "nodes[3].weight",
+      "nodes[2].name",
+    ]);
+    expect(pathsOf({ nodes: [], shardCount: 1.5, replicas: 0 })).toEqual(["shardCount", "replicas", "nodes"]);
+    expect(pathsOf({ nodes: undefined, shardCount: 1 } as unknown as PlacementRequest)).toEqual(["nodes"]);
+    expect(() => computeShardMap({ nodes: meshNodes(2, 1), shardCount: 4, replicas: 3 })).toThrow(
+      "shardMap: replicas: 3 is not allowed: the replicas of a shard are on different nodes, and there are only 2 nodes",
+    );
+  });
+
+  it("refuses another number of shards than the previous map has", () => {
+    const previous = computeShardMap({ nodes: meshNodes(3, 3), shardCount: 8 }).map;
+    expect(() => computeShardMap({ nodes: meshNodes(3, 3), shardCount: 16, previous })).toThrow(
+      /shardCount: 16 is not allowed: the previous map has 8 shards.*second mesh/,
+    );
+  });
+});
+
+function pathsOf(request: PlacementRequest): string[] {
+  try {
+    computeShardMap(request);
+  } catch (error) {
+    return (error as MeshInputError).problems.map((problem) => problem.path);
+  }
+  return [];
+}
+
+/** Exact shares the slow way: the level at which filling all nodes in proportion, none above the number of shards, uses up all copies. */
+function sharesByFilling({ nodes, shardCount, replicas = 1 }: PlacementRequest): Map<string, number> {
+  const at = (level: number): number[] => nodes.map((node) => Math.min(shardCount, node.weight * level));
+  let [low, high] = [0, (shardCount * replicas) / Math.min(...nodes.map((node) => node.weight))];
+  for (let step = 0; step < 200; step++) {
+    const middle = (low + high) / 2;
+    [low, high] = at(middle).reduce((sum, share) => sum + share, 0) < shardCount * replicas ? [middle, high] : [low, middle];
+  }
+  return new Map(nodes.map((node, index) => [node.name, at(high)[index]]));
+}
