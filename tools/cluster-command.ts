@@ -13,7 +13,7 @@ const usage = `usage: npm run cluster -- <up | down | status | kubeconfig | dele
   delete      stops it and removes its data
 `;
 
-const verbs: Record<string, (name: string) => Promise<number>> = {
+const verbs: Record<string, (name: string) => number | Promise<number>> = {
   up: async (name) => {
     const cluster = await startCluster({ name, crds: ["gateway-api"] });
     const how = cluster.alreadyRunning ? "runs already" : `is ready after ${formatSeconds(cluster.milliseconds / 1000)}`;
@@ -22,19 +22,19 @@ const verbs: Record<string, (name: string) => Promise<number>> = {
   },
   down: async (name) => {
     const { state } = clusterStatus(name);
-    if (state === "absent") return missing(name);
-    await stopCluster(name);
-    print(state === "stopped" ? `cluster ${name} does not run` : `cluster ${name} is stopped; its data is kept`);
+    const ended = await stopCluster(name);
+    if (state === "absent" && ended === 0) return missing(name);
+    print(ended === 0 ? `cluster ${name} does not run` : `cluster ${name} is stopped; its data is kept`);
     return 0;
   },
-  status: async (name) => {
+  status: (name) => {
     const status = clusterStatus(name);
     print(statusText(status, new Date()));
     const others = clusterNames().filter((other) => other !== name);
     if (others.length > 0) print(`other clusters: ${others.map((other) => `${other} (${clusterStatus(other).state})`).join(", ")}`);
     return status.state === "running" ? 0 : 1;
   },
-  kubeconfig: async (name) => {
+  kubeconfig: (name) => {
     const status = clusterStatus(name);
     if (status.state === "absent") return missing(name);
     if (status.state !== "running")
@@ -43,8 +43,8 @@ const verbs: Record<string, (name: string) => Promise<number>> = {
     return 0;
   },
   delete: async (name) => {
-    if (clusterStatus(name).state === "absent") return missing(name);
-    await deleteCluster(name);
+    const { state } = clusterStatus(name);
+    if ((await deleteCluster(name)) === 0 && state === "absent") return missing(name);
     print(`cluster ${name} is deleted`);
     return 0;
   },
@@ -52,23 +52,28 @@ const verbs: Record<string, (name: string) => Promise<number>> = {
 
 /** Runs one verb. Returns the exit code: 0 done, 1 no such cluster or not running, 2 wrong words. */
 export async function clusterCommand(argv: string[]): Promise<number> {
-  let parsed: { values: { name: string; help?: boolean }; positionals: string[] };
+  let parsed: ReturnType<typeof parse>;
   try {
-    const options = { name: { type: "string", default: "local" }, help: { type: "boolean", short: "h" } } as const;
-    parsed = parseArgs({ args: argv, options, allowPositionals: true, strict: true }) as typeof parsed;
+    parsed = parse(argv);
   } catch (error) {
     // Node's own text goes on about how to pass a value that begins with a dash.
     return wrong(messageOf(error).split(". ")[0]);
   }
   const [verb, ...rest] = parsed.positionals;
-  if (parsed.values.help) {
+  if (parsed.help) {
     print(usage);
     return 0;
   }
   if (verb === undefined) return wrong("a word is missing");
   if (!Object.hasOwn(verbs, verb)) return wrong(`${JSON.stringify(verb)} is not known`);
   if (rest.length > 0) return wrong(`${JSON.stringify(rest[0])} is one word too many`);
-  return verbs[verb](parsed.values.name);
+  return verbs[verb](parsed.name);
+}
+
+function parse(argv: string[]): { name: string; help: boolean; positionals: string[] } {
+  const options = { name: { type: "string", default: "local" }, help: { type: "boolean", short: "h", default: false } } as const;
+  const { values, positionals } = parseArgs({ args: argv, options, allowPositionals: true, strict: true });
+  return { ...values, positionals };
 }
 
 /** A readable table of a cluster's processes. */

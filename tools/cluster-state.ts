@@ -84,7 +84,10 @@ export function clusterStatus(name: string, options: { root?: string } = {}): Cl
 /** Processes of a cluster that still run, the recorded ones and those that a crash left before they were recorded. */
 export function runningParts(paths: ClusterPaths): { name: PartName; identity: ProcessIdentity }[] {
   const recorded = recordedProcesses(paths.pids).filter(isAlive);
-  const parts = recorded.map((process) => ({ name: process.name as PartName, identity: process as ProcessIdentity }));
+  const parts: { name: PartName; identity: ProcessIdentity }[] = recorded.map((process) => ({
+    name: process.name as PartName,
+    identity: process,
+  }));
   for (const part of partNames) {
     const strays = findProcesses(
       (argv) =>

@@ -4,32 +4,22 @@
  * Everything listens on 127.0.0.1 only and lies in one folder that only its owner can read. Nodes annotated `kwok.x-k8s.io/node: fake`
  * become Ready and run pods in name only: pods become Ready, Jobs complete, claims are bound, and nothing is really executed.
  */
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import {
-  type ClusterPaths,
-  type ClusterPorts,
-  clusterPaths,
-  partArguments,
-  type PartContext,
-  type PartName,
-  partNames,
-  partUsers,
-} from "./cluster-parts";
-import { clusterFolder, clustersFolder, type ClusterState, clusterStatus, type PartStatus, runningParts } from "./cluster-state";
+import { type ClusterPaths, type ClusterPorts, clusterPaths, type PartContext, type PartName, partUsers } from "./cluster-parts";
+import { endParts, startParts, startWatchdog } from "./cluster-run";
+import { clusterFolder, clustersFolder, type ClusterState, clusterStatus, type PartStatus } from "./cluster-state";
 import { type CrdSet, installCrds } from "./crds";
-import { messageOf, readJson, sleep, writeAtomic } from "./files";
-import { type ApiAccess, apiClient, type ApiRequest, kubeconfigText } from "./kubeconfig";
+import { messageOf, readJson, writeAtomic } from "./files";
+import { type ApiAccess, apiClient, kubeconfigText } from "./kubeconfig";
 import { type KwokFiles, kwokFiles } from "./kwok-stages";
 import { withLock } from "./lock";
-import { privateFolder, projectRoot } from "./paths";
+import { privateFolder } from "./paths";
 import { clusterTools } from "./pins";
 import { ensurePki } from "./pki";
 import { freePorts, portIsFree } from "./ports";
-import { forgetProcess, isAlive, logTail, ownIdentity, startProcess, stopProcess } from "./processes";
-import { type Progress, silentProgress, startProgress } from "./progress";
+import { silentProgress, startProgress } from "./progress";
 import { resolveTools } from "./resolve";
 
 export { clusterNames, clusterStatus } from "./cluster-state";
@@ -67,8 +57,6 @@ export interface ClusterInfo {
   /** Milliseconds from the call to ready, without the time for getting tools. */
   milliseconds: number;
 }
-
-const readyTimeoutMilliseconds = 120_000;
 
 /**
  * Starts a cluster and waits until it takes objects. Does nothing where it runs already; cleans up first where a crash left a part of it.
@@ -201,116 +189,22 @@ function writeAccess(name: string, paths: ClusterPaths, state: ClusterState, caF
   return access("admin");
 }
 
-async function startParts(
-  context: PartContext,
-  access: ApiAccess,
-  binaries: Record<string, string>,
-  kwok: KwokFiles,
-  progress: Progress,
-  crds: CrdSet[],
-): Promise<void> {
-  // etcd reads its settings from ETCD_* as well: those of the user are for another one.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("ETCD_") && key !== "KUBECONFIG"));
-  const start = (name: PartName): Promise<unknown> =>
-    startProcess({
-      name,
-      binary: binaries[name],
-      args: partArguments[name](context),
-      pidFolder: context.paths.pids,
-      logFolder: context.paths.logs,
-      cwd: context.paths.dir,
-      env,
-    });
-  const client = apiClient(access, 5000);
-  try {
-    // The API server waits for etcd by itself.
-    await start("etcd");
-    await start("kube-apiserver");
-    progress.detail("API server");
-    await waitUntil(
-      "the API server",
-      context.paths,
-      ["etcd", "kube-apiserver"],
-      async () => (await client.request("GET", "/readyz")).status === 200,
-    );
-    await Promise.all((["kube-controller-manager", "kube-scheduler", "kwok"] as const).map(start));
-    progress.detail("controllers");
-    // The controllers load while the CRDs go in.
-    await Promise.all([
-      applyStorageClass(client.request, kwok.storageClass),
-      installCrds(access, crds, (text) => progress.detail(text)),
-      waitUntil("the default service account", context.paths, partNames, () => defaultAccountExists(client.request)),
-    ]);
-  } finally {
-    client.close();
-  }
-}
-
-async function applyStorageClass(request: ApiRequest, file: string): Promise<void> {
-  const path = "/apis/storage.k8s.io/v1/storageclasses/kwok-volume?fieldManager=compute-mesh&force=true";
-  const { status, body } = await request("PATCH", path, readFileSync(file, "utf8"), "application/apply-patch+yaml");
-  if (status >= 300) throw new Error(`the default StorageClass is refused: ${JSON.stringify(body)}`);
-}
-
-async function defaultAccountExists(request: ApiRequest): Promise<boolean> {
-  return (await request("GET", "/api/v1/namespaces/default/serviceaccounts/default")).status === 200;
-}
-
-/** Polls until `ready` says so. Throws with the log of the first part that ends before. */
-async function waitUntil(what: string, paths: ClusterPaths, parts: readonly PartName[], ready: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + readyTimeoutMilliseconds;
-  let last = "";
-  for (;;) {
-    try {
-      if (await ready()) return;
-    } catch (error) {
-      last = messageOf(error);
-    }
-    for (const part of parts) {
-      const recorded = readJson<{ pid: number; startTime: string }>(join(paths.pids, `${part}.json`));
-      if (recorded && !isAlive(recorded)) throw new Error(`${part} ended; ${logTail(paths.logs, part)}`);
-    }
-    if (Date.now() > deadline) {
-      const logs = parts.map((part) => logTail(paths.logs, part, 4)).join("\n");
-      throw new Error(`${what} did not become ready within ${readyTimeoutMilliseconds / 1000} s (${last})\n${logs}`);
-    }
-    await sleep(50);
-  }
-}
-
-/** Ends every process of the cluster, those that write first. `grace` 0: at once. */
-async function endParts(paths: ClusterPaths, grace: number): Promise<void> {
-  const order: PartName[][] = [["kwok", "kube-scheduler", "kube-controller-manager"], ["kube-apiserver"], ["etcd"]];
-  const running = runningParts(paths);
-  for (const names of order) {
-    const now = running.filter(({ name }) => names.includes(name));
-    await Promise.all(now.map(({ identity }) => stopProcess(identity, grace)));
-  }
-  for (const part of partNames) forgetProcess(paths.pids, part);
-}
-
-function startWatchdog(dir: string): void {
-  // The marker tells the watchdog that the folder may be removed.
-  writeFileSync(join(dir, "ephemeral"), "", { mode: 0o600 });
-  const owner = ownIdentity();
-  const script = join(projectRoot, "tools", "watchdog.cjs");
-  spawn(process.execPath, [script, String(owner.pid), dir, owner.startTime], { detached: true, stdio: "ignore", env: {} }).unref();
-}
-
-/** Stops a cluster and keeps its data. Does nothing where it does not run. */
-export async function stopCluster(name: string, options: { root?: string; graceMilliseconds?: number } = {}): Promise<void> {
+/**
+ * Stops a cluster and keeps its data. Returns how many processes it ended: 0 where it does not run. Finds them by their command lines too,
+ * so that they end even where somebody has removed the folder below them.
+ */
+export async function stopCluster(name: string, options: { root?: string; graceMilliseconds?: number } = {}): Promise<number> {
   const dir = clusterFolder(name, options.root);
-  if (!existsSync(dir)) return;
-  await withLock(`${dir}.lock`, () => endParts(clusterPaths(dir), options.graceMilliseconds ?? 5000));
+  return withLock(`${dir}.lock`, () => endParts(clusterPaths(dir), options.graceMilliseconds ?? 5000));
 }
 
-/** Stops a cluster and removes everything of it. */
-export async function deleteCluster(name: string, options: { root?: string } = {}): Promise<void> {
+/** Stops a cluster at once and removes everything of it. Returns how many processes it ended. */
+export async function deleteCluster(name: string, options: { root?: string } = {}): Promise<number> {
   const dir = clusterFolder(name, options.root);
-  if (!existsSync(dir)) return;
-  await withLock(`${dir}.lock`, async () => {
-    await endParts(clusterPaths(dir), 0);
+  return withLock(`${dir}.lock`, async () => {
+    const ended = await endParts(clusterPaths(dir), 0);
     rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    return ended;
   });
 }
 

@@ -82,16 +82,22 @@ export const sharedCrds = join(projectRoot, "..", "shared", "crds");
 export async function crdFiles(set: CrdSet): Promise<string[] | undefined> {
   const beside = filesIn(join(sharedCrds, set));
   if (beside.length > 0) return beside;
-  const source = crdSources[set];
   try {
-    if (!source) throw new Error(`no pinned source; put the files into ${join(sharedCrds, set)}`);
-    const { dir } = await cacheEntry(`crds-${set}-${source.version}`, (folder) => fetchCrds(set, source, folder));
+    const files = await pinnedCrdFiles(set);
     reasons.delete(set);
-    return filesIn(dir);
+    return files;
   } catch (error) {
     reasons.set(set, messageOf(error));
     return undefined;
   }
+}
+
+/** Files of a set from its pinned source alone. Throws, with everything that was tried, where they cannot be had. */
+export async function pinnedCrdFiles(set: CrdSet): Promise<string[]> {
+  const source = crdSources[set];
+  if (!source) throw new Error(`CRDs of ${set}: no pinned source; put the files into ${join(sharedCrds, set)}`);
+  const { dir } = await cacheEntry(`crds-${set}-${source.version}`, (folder) => fetchCrds(set, source, folder));
+  return filesIn(dir);
 }
 
 function filesIn(folder: string): string[] {
@@ -133,7 +139,7 @@ export async function installCrds(access: ApiAccess, sets: readonly CrdSet[], on
   try {
     for (const set of sets) {
       const files = await crdFiles(set);
-      if (!files) throw new Error(`CRDs of ${set} cannot be had: ${crdsUnavailable(set)}`);
+      if (!files) throw new Error(crdsUnavailable(set));
       onProgress?.(`CRDs of ${set}`);
       await applyCrds(client.request, files);
     }

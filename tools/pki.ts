@@ -40,10 +40,16 @@ const files: Record<keyof Pki, string> = {
 // A cluster on one machine lives as long as its folder: there is nobody to renew its certificates.
 const days = "3650";
 
+function pkiPaths(folder: string): Pki {
+  const paths = { ...files };
+  for (const key of Object.keys(files) as (keyof Pki)[]) paths[key] = join(folder, files[key]);
+  return paths;
+}
+
 /** Makes the PKI in `folder` (0700, files 0600), or returns the one that is there. A killed run leaves no half of one. */
 export async function ensurePki(folder: string): Promise<Pki> {
-  const pki = Object.fromEntries(Object.entries(files).map(([key, file]) => [key, join(folder, file)])) as unknown as Pki;
-  if (Object.values(pki).every((file) => existsSync(file))) return pki;
+  const pki = pkiPaths(folder);
+  if (Object.values({ ...pki } as Record<string, string>).every((file) => existsSync(file))) return pki;
   const temporary = `${folder}.${randomBytes(4).toString("hex")}.tmp`;
   mkdirSync(temporary, { mode: 0o700 });
   try {

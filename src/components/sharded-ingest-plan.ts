@@ -2,7 +2,7 @@
 import { bentoPort, type BentoArgs, defaultBentoImage, renderIdleConfig } from "../ingest/bento";
 import { checkKafka, type KafkaSecurity, kafkaSecurity } from "../ingest/kafka";
 import { engineScript, offsetsScript } from "../ingest/scripts";
-import { checkTables, createTablesSql, startOffsetsSql, tablesOfTopics, type TopicTables } from "../ingest/tables";
+import { checkTables, createTablesSql, startOffsetsSql, tablesExistSql, tablesOfTopics, type TopicTables } from "../ingest/tables";
 import { checkConfigMapSize, type NodeIdentityPlan, planNodeIdentity } from "../kubernetes/node-identity-plan";
 import { checkComponentName, checkInteger, checkKnownKeys, checkObject, checkQuantity, exactlyOne, isObject } from "../model/checks";
 import { joinPath, keyPath, Problems } from "../model/errors";
@@ -139,6 +139,7 @@ function normalizeEngine(problems: Problems, engine: NonNullable<ShardedIngestAr
 function settingsFiles(problems: Problems, tables: TopicTables, shards: ShardPlan): Record<string, string> {
   const files = {
     "engine.sh": engineScript,
+    "exist.sql": tablesExistSql(tables),
     "idle.yaml": renderIdleConfig(),
     "offsets.sh": offsetsScript,
     "offsets.sql": startOffsetsSql(shards),

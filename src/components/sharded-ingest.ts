@@ -76,8 +76,7 @@ export interface ShardedIngestArgs {
  * right one comes again. For the same reason a partition stands still where offsets are missing in the log between two batches: Kafka transactions
  * leave such gaps (their markers take an offset), compaction does, and so does retention that overtakes the ingest. Use it for topics that are
  * neither compacted nor written in transactions; records of aborted transactions would be read as well. A record whose header is named like one
- * of the engine's own fields (`kafka_offset`) stops its partition, too. The first batch of a partition is accepted at any offset: where writing it
- * fails, its successor is written, and the engine is killed before it tries again, the first batch is skipped.
+ * of the engine's own fields (`kafka_offset`) stops its partition, too.
  *
  * Costs on each node the CPU and memory of the engine, and 20m and 64Mi beside it.
  *

@@ -43,6 +43,7 @@ export interface BentoConfig {
  * - `fetch_max_partition_bytes` small, else partitions are drained one after the other and some shards lag behind.
  * - Batching is per partition and keeps its order; one batch in flight, because the statement refuses holes.
  * - `multi_header` makes headers lists, so that a header called `kafka_offset` cannot pass for the offset: such a batch is refused.
+ * - `first_offsets` remembers where the engine began each partition. Only for partitions that `KAFKA_TOPICS` gives no offset is it told to the statement.
  * - A value that is no JSON, or has a NUL that PostgreSQL cannot store, becomes `{"base64": "…"}`; a key that is no text becomes `base64:…`.
  * - User name and password of the database come from `PGUSER` and `PGPASSWORD`.
  */
@@ -69,6 +70,24 @@ ${securityBlock(config.security)}    batching:
 ${indent(recordMapping, 12)}
         - archive:
             format: json_array
+        - branch:
+            processors:
+              - cache:
+                  resource: first_offsets
+                  operator: add
+                  key: \${! metadata("kafka_topic") }:\${! metadata("kafka_partition") }
+                  value: \${! metadata("kafka_offset") }
+              - catch: []
+              - cache:
+                  resource: first_offsets
+                  operator: get
+                  key: \${! metadata("kafka_topic") }:\${! metadata("kafka_partition") }
+            result_map: meta first_offset = content().string()
+cache_resources:
+  - label: first_offsets
+    memory:
+      default_ttl: 876000h
+      compaction_interval: ""
 output:
   sql_raw:
     driver: postgres
@@ -78,7 +97,8 @@ output:
     query: |
 ${indent(writeBatchSql(config.tables).trimEnd(), 6)}
     args_mapping: |
-      root = [ content().string() ]
+      let partition = "%v:%v".format(metadata("kafka_topic"), metadata("kafka_partition"))
+      root = [ content().string(), if env("KAFKA_TOPICS").split(",").contains($partition) { metadata("first_offset") } else { null } ]
 `;
 }
 

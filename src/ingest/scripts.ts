@@ -62,10 +62,10 @@ prepare() {
   echo "mesh node $MESH_NODE, shards \${MESH_SHARDS:-none}: $(cat "$run/env")"
 }
 
-# A database that does not answer is waited for, by the engine too; one that answers without its tables is a new one.
+# A database that does not answer is waited for, by the engine too; one that answers without all tables is a new one.
 database_is_new() {
-  tables=$(ask -c "SELECT count(*) FROM pg_tables WHERE tablename = 'mesh_offsets'" 2> /dev/null) || return 1
-  [ "$tables" = 0 ] && return 0
+  complete=$(ask -f "$settings/exist.sql" 2> /dev/null) || return 1
+  [ "$complete" = t ] || return 0
   before=$(progress)
   read_offsets 2> /dev/null || return 1
   [ "$(progress)" -lt "$before" ]

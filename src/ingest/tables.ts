@@ -12,6 +12,8 @@ export const offsetsTable = "mesh_offsets";
 /** Name of the constraint that refuses a batch behind a hole. Named in error messages of the database. */
 export const gapConstraint = "mesh_offsets_no_gap";
 
+const gapConstraintSql = `SELECT FROM pg_constraint WHERE conrelid = to_regclass('${offsetsTable}') AND conname = '${gapConstraint}'`;
+
 /** Topic → its table. */
 export type TopicTables = Record<string, string>;
 
@@ -55,10 +57,16 @@ export function createTablesSql(tables: TopicTables): string {
     `CREATE TABLE IF NOT EXISTS ${offsetsTable} (
   topic text NOT NULL,
   partition int NOT NULL,
-  next_offset bigint NOT NULL CONSTRAINT ${gapConstraint} CHECK (next_offset >= 0),
+  next_offset bigint NOT NULL,
   updated timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (topic, partition)
 );`,
+    // On its own, because the database may have made the table already.
+    `DO $$ BEGIN
+  IF NOT EXISTS (${gapConstraintSql}) THEN
+    ALTER TABLE ${offsetsTable} ADD CONSTRAINT ${gapConstraint} CHECK (next_offset >= 0);
+  END IF;
+END $$;`,
     ...Object.values(tables).map(
       (table) => `CREATE TABLE IF NOT EXISTS "${table}" (
   part int NOT NULL,
@@ -71,6 +79,13 @@ export function createTablesSql(tables: TopicTables): string {
     ),
     "",
   ].join("\n");
+}
+
+/** Whether everything of `createTablesSql` is there: `t` or `f`. */
+export function tablesExistSql(tables: TopicTables): string {
+  const names = [offsetsTable, ...Object.values(tables)].map((table) => `('${table}')`);
+  return `SELECT EXISTS (${gapConstraintSql}) AND bool_and(to_regclass(name) IS NOT NULL) FROM (VALUES ${names.join(", ")}) AS needed (name);
+`;
 }
 
 /**
@@ -99,11 +114,13 @@ FROM start;
 }
 
 /**
- * Writes one batch and its offsets: a single statement, hence a single transaction. Parameter: a JSON array of records with topic n, partition p,
- * offset o, time t in milliseconds, key k and document d.
+ * Writes one batch of one partition and its offset: a single statement, hence a single transaction. First parameter: a JSON array of records with
+ * topic n, partition p, offset o, time t in milliseconds, key k and document d. Second: where the engine began the partition, if the database had
+ * no offset for it then, else null.
  *
  * A record that is there already is left alone. A batch that begins above the next offset would leave a hole, so its offset becomes -1, which the
- * constraint refuses, and the whole statement with it. The constraint is checked on the proposed row, before ON CONFLICT decides (ExecInsert in
+ * constraint refuses, and the whole statement with it. A partition without an offset takes only the batch that the engine began with: a database
+ * that came back empty under a running engine takes nothing from it. The constraint is checked on the proposed row, before ON CONFLICT decides (ExecInsert in
  * PostgreSQL's nodeModifyTable.c).
  */
 export function writeBatchSql(tables: TopicTables): string {
@@ -120,7 +137,7 @@ export function writeBatchSql(tables: TopicTables): string {
 INSERT INTO ${offsetsTable} AS stored (topic, partition, next_offset)
 SELECT n, p, CASE
     WHEN bool_or(o IS NULL) THEN -1
-    WHEN min(o) <= coalesce((SELECT next_offset FROM ${offsetsTable} seen WHERE seen.topic = n AND seen.partition = p), min(o)) THEN max(o) + 1
+    WHEN min(o) <= coalesce((SELECT next_offset FROM ${offsetsTable} seen WHERE seen.topic = n AND seen.partition = p), $2::bigint) THEN max(o) + 1
     ELSE -1
   END
 FROM batch GROUP BY n, p

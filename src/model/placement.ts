@@ -42,7 +42,7 @@ export interface PlacementResult {
   /** What was wished for and could not be had, each beginning with its name, for example `zoneSpread: …`. */
   warnings: string[];
   /** One line on why each replica of a shard is where it is. */
-  explain(shard: number): string;
+  explain: (shard: number) => string;
 }
 
 /**

@@ -41,10 +41,9 @@ export function checkOverlaps(problems: Problems, order: readonly SourcedEntry[]
     });
   };
   groupBy(order, ({ match }) => matchKey(match)).forEach((group) => check(group, (a) => duplicate(a, host)));
-  groupBy(
-    order.filter(({ match }) => match.path.kind !== "regex"),
-    rankKey,
-  ).forEach((group) => check(group, (a, b) => tie(order, a, b, host)));
+  const plain = order.filter(({ match }) => match.path.kind !== "regex");
+  const comparable = groupBy(plain, rankKey).flatMap(splitByCommonNames);
+  comparable.forEach((group) => check(group, (a, b) => tie(order, a, b, host)));
   for (const regex of order.filter(({ match }) => match.path.kind === "regex")) {
     order
       .filter((other) => other !== regex && other.match.path.kind !== "exact")
@@ -174,9 +173,9 @@ export function witnessHost(hosts: readonly string[]): string {
   return first === "*" ? "mesh.example.test" : first.replace(/^\*/, "any");
 }
 
-/** Only equal paths of equal precedence can tie: two different prefixes of one path differ in length. */
+/** Only equal paths of equal precedence can tie: two different prefixes of one path differ in length. Two different methods never meet. */
 function rankKey({ match }: SourcedEntry): string {
-  return JSON.stringify([match.path.kind, match.path.value, match.method !== undefined, match.headers.length, match.query.length]);
+  return JSON.stringify([match.path.kind, match.path.value, match.method ?? "", match.headers.length, match.query.length]);
 }
 
 function groupBy(entries: readonly SourcedEntry[], keyOf: (entry: SourcedEntry) => string): SourcedEntry[][] {
@@ -195,7 +194,30 @@ function groupBy(entries: readonly SourcedEntry[], keyOf: (entry: SourcedEntry) 
 /** All pairs of a group, each in the order in which the user wrote them. */
 function forEachPair(group: readonly SourcedEntry[], visit: (earlier: SourcedEntry, later: SourcedEntry) => void): void {
   const sorted = [...group].sort((a, b) => comparePaths(a.path, b.path));
-  sorted.forEach((later, index) => sorted.slice(0, index).forEach((earlier) => visit(earlier, later)));
+  for (const [index, later] of sorted.entries()) {
+    for (const earlier of sorted.slice(0, index)) {
+      visit(earlier, later);
+    }
+  }
+}
+
+/**
+ * Splits a group by the values of a header or parameter that all its matches name: those with different values never meet. Routes for a thousand shards
+ * are then compared each with its own few, instead of all with all.
+ */
+function splitByCommonNames(group: readonly SourcedEntry[]): SourcedEntry[][] {
+  const [first] = group;
+  for (const kind of ["headers", "query"] as const) {
+    for (const { name } of first?.match[kind] ?? []) {
+      const valueOf = ({ match }: SourcedEntry): string => match[kind].find((pair) => pair.name === name)?.value ?? "";
+      const parts = groupBy(group, valueOf);
+      // No value is empty, so "" is a match that does not name it.
+      if (parts.length > 1 && group.every((entry) => valueOf(entry) !== "")) {
+        return parts.flatMap(splitByCommonNames);
+      }
+    }
+  }
+  return [[...group]];
 }
 
 /** `routes[9]` before `routes[10]`. */

@@ -13,7 +13,7 @@ export function comparePrecedence(a: AtomicMatch, b: AtomicMatch): number {
   return (
     kindRank[a.path.kind] - kindRank[b.path.kind] ||
     (a.path.kind === "prefix" ? b.path.value.length - a.path.value.length : 0) ||
-    0 ||
+    Number(b.method !== undefined) - Number(a.method !== undefined) ||
     b.headers.length - a.headers.length ||
     b.query.length - a.query.length
   );

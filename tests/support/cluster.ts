@@ -64,7 +64,11 @@ export function simulatedNode(name: string, labels: Record<string, string> = {})
 }
 
 /** Polls until `condition` returns something other than undefined or false. Throws after `seconds`, saying `what` it waited for. */
-export async function eventually<T>(what: string, condition: () => T | undefined | false | Promise<T | undefined | false>, seconds = 30): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  condition: () => T | undefined | false | Promise<T | undefined | false>,
+  seconds = 30,
+): Promise<T> {
   for (const deadline = Date.now() + seconds * 1000; ;) {
     const value = await condition();
     if (value !== undefined && value !== false) return value;

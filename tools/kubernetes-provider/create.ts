@@ -78,13 +78,15 @@ async function createOnce(session: Session, urn: string, object: KubeObject, man
   const earlier = there ? await session.journal.interrupted(urn, id) : undefined;
   if (there && madeBy(there, earlier)) {
     log(session, "WARNING", urn, `${object.kind} ${id} was made by an update that was interrupted; this update goes on with it`);
-    return { live: await client.apply(object, earlier ?? manager, {}), owner: earlier ?? manager };
+    return { live: await client.apply(object, earlier.fieldManager), owner: earlier.fieldManager };
   }
   if (there && !mayTakeOver(session, object)) {
     throw alreadyExists(object, id);
   }
-  await session.journal.begin(urn, id, manager);
-  return { live: await client.apply(object, manager, { force: isTrue(pulumiAnnotation(object, "patchForce")) }), owner: manager };
+  await session.journal.write(urn, id, { fieldManager: manager });
+  const live = await client.apply(object, manager, { force: isTrue(pulumiAnnotation(object, "patchForce")) });
+  await session.journal.write(urn, id, { fieldManager: manager, uid: live.metadata.uid });
+  return { live, owner: manager };
 }
 
 /** The object as the server would make it; the inputs as they are where the server cannot judge it yet. */

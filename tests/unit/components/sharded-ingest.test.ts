@@ -137,7 +137,15 @@ describe("ShardedIngest", () => {
       { name: "KAFKA_PASSWORD", valueFrom: { secretKeyRef: { name: "kafka-user", key: "password" } } },
     ]);
     const { data } = recorder.named("ingest-settings").inputs;
-    expect(Object.keys(data).sort()).toEqual(["config.yaml", "engine.sh", "idle.yaml", "offsets.sh", "offsets.sql", "tables.sql"]);
+    expect(Object.keys(data).sort()).toEqual([
+      "config.yaml",
+      "engine.sh",
+      "exist.sql",
+      "idle.yaml",
+      "offsets.sh",
+      "offsets.sql",
+      "tables.sql",
+    ]);
     const config = parse(data["config.yaml"]);
     expect(config.input.kafka_franz.seed_brokers).toEqual(["kafka-0:9093", "kafka-1:9093"]);
     expect(config.input.kafka_franz.sasl).toEqual([{ mechanism: "PLAIN", username: "${KAFKA_USERNAME}", password: "${KAFKA_PASSWORD}" }]);

@@ -48,7 +48,6 @@ async function run(args: SnapshotGroupArgs = argsWith()): Promise<{ recorder: Re
   return { recorder, group };
 }
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- tests index deeply into objects whose shape they assert
 async function pod(args: SnapshotGroupArgs): Promise<any> {
   return (await run(args)).recorder.named("hourly-daemon-set", daemonSetType).inputs.spec.template.spec;
 }

@@ -2,8 +2,9 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_pr
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { meshOffsetsSql } from "../../../src/engines/postgres";
 import { engineScript, livenessScript, offsetsScript } from "../../../src/ingest/scripts";
-import { checkTables, createTablesSql, startOffsetsSql, tablesOfTopics, writeBatchSql } from "../../../src/ingest/tables";
+import { checkTables, createTablesSql, startOffsetsSql, tablesExistSql, tablesOfTopics, writeBatchSql } from "../../../src/ingest/tables";
 import { Problems } from "../../../src/model/errors";
 import { partitionsOfShard } from "../../../src/model/shards";
 import { findPostgres, type PostgresServer, startPostgres } from "./postgres-server";
@@ -69,6 +70,7 @@ withPostgres("on a real PostgreSQL", () => {
     mkdirSync(join(folder, "run"));
     writeFileSync(join(folder, "tables.sql"), createTablesSql(tables));
     writeFileSync(join(folder, "offsets.sql"), startOffsetsSql(plan));
+    writeFileSync(join(folder, "exist.sql"), tablesExistSql(tables));
     writeFileSync(join(folder, "offsets.sh"), offsetsScript);
     writeFileSync(join(folder, "node.env"), "MESH_NODE=node-a\nMESH_SHARDS=0,2\nMESH_PRIMARY_SHARDS=0\n");
   }, 60_000);
@@ -98,14 +100,17 @@ withPostgres("on a real PostgreSQL", () => {
       k: "k",
       d: { at: from + index },
     }));
-  const write = (records: object[]): string =>
+  const write = (records: object[], firstOffset: number | null = 0): string =>
     // A prepared statement, as the driver sends it; dollar quotes because JSON has all the others.
-    server.psql(`PREPARE write (text) AS ${writeBatchSql(tables)};\nEXECUTE write ($json$${JSON.stringify(records)}$json$);`);
+    server.psql(
+      `PREPARE write (text, bigint) AS ${writeBatchSql(tables)};\nEXECUTE write ($json$${JSON.stringify(records)}$json$, ${String(firstOffset)});`,
+    );
   const offsets = (): string => server.psql("SELECT topic, partition, next_offset FROM mesh_offsets ORDER BY 1, 2;");
 
   it("moves rows and offsets together, each topic into its table", () => {
     write(batch("orders", 0, 0, 3));
-    write([...batch("orders", 0, 3, 5), ...batch("trade.log", 1, 100, 102)]);
+    write(batch("orders", 0, 3, 5), null);
+    write(batch("trade.log", 1, 100, 102), 100);
     expect(offsets()).toBe("orders|0|5\ntrade.log|1|102");
     expect(server.psql("SELECT string_agg(off::text, ',' ORDER BY off) FROM orders;")).toBe("0,1,2,3,4");
     expect(server.psql("SELECT part, off, extract(epoch FROM ts), key, doc FROM trades ORDER BY off LIMIT 1;")).toBe(
@@ -121,6 +126,15 @@ withPostgres("on a real PostgreSQL", () => {
     write(batch("orders", 0, 3, 5));
     write(batch("orders", 0, 5, 8));
     expect(offsets()).toBe("orders|0|8");
+  });
+
+  it("takes a partition without an offset only from where the engine began it, so that an emptied database is not filled from the middle", () => {
+    expect(() => write(batch("orders", 0, 105, 108), 100)).toThrow(/mesh_offsets_no_gap/);
+    expect(() => write(batch("orders", 0, 100, 105), null)).toThrow(/mesh_offsets_no_gap|null value/);
+    expect(server.psql("SELECT count(*) FROM orders;")).toBe("0");
+    write(batch("orders", 0, 100, 105), 100);
+    write(batch("orders", 0, 105, 108), 100);
+    expect(offsets()).toBe("orders|0|108");
   });
 
   it("does not double a replay, nor go back", () => {
@@ -157,6 +171,15 @@ withPostgres("on a real PostgreSQL", () => {
     write(batch("orders", 0, 0, 4));
     expect(prepare()).toMatchObject({ status: 0, stderr: "" });
     expect(writtenTopics()).toBe("KAFKA_TOPICS=orders:0:4,orders:2,orders:3,orders:5,trade.log:0,trade.log:2,trade.log:3\n");
+  });
+
+  it("refuses holes in a table of offsets that the database brought along, too", () => {
+    server.psql(`DROP TABLE orders, trades, mesh_offsets;\n${meshOffsetsSql}`);
+    expect(server.psql(tablesExistSql(tables))).toBe("f");
+    expect(prepare()).toMatchObject({ status: 0, stderr: "" });
+    expect(server.psql(tablesExistSql(tables))).toBe("t");
+    write(batch("orders", 0, 0, 3));
+    expect(() => write(batch("orders", 0, 5, 8))).toThrow(/mesh_offsets_no_gap/);
   });
 
   it("waits for the database no longer than it is told to", () => {

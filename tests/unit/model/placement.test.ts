@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { MeshInputError } from "../../../src/model/errors";
+import type { MeshInputError } from "../../../src/model/errors";
 import { computeShardMap, type PlacementRequest } from "../../../src/model/placement";
 import { bestEvenPlacement } from "../../support/flow-oracle";
 import { loads, meshNode, meshNodes, requests, zoneConflicts } from "../../support/topologies";
@@ -61,7 +61,8 @@ describe("placement", () => {
         const { spread } = bestEvenPlacement(request.nodes, map.shardCount, map.replicas, []);
         expect(copies - zoneConflicts(map, request.nodes)).toBe(spread);
         expect(warnings).toHaveLength(spread === copies ? 0 : 1);
-        spread === copies ? feasible++ : infeasible++;
+        feasible += spread === copies ? 1 : 0;
+        infeasible += spread === copies ? 0 : 1;
       }),
       { numRuns: 150 },
     );

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { MeshInputError } from "../../../src/model/errors";
+import type { MeshInputError } from "../../../src/model/errors";
 import { computeShardMap } from "../../../src/model/placement";
 import {
   createShardMap,

@@ -1,0 +1,114 @@
+/** Starting, awaiting and ending the processes of one embedded cluster. */
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type ClusterPaths, partArguments, type PartContext, type PartName, partNames } from "./cluster-parts";
+import { runningParts } from "./cluster-state";
+import { type CrdSet, installCrds } from "./crds";
+import { messageOf, readJson, sleep } from "./files";
+import { type ApiAccess, apiClient, type ApiRequest } from "./kubeconfig";
+import type { KwokFiles } from "./kwok-stages";
+import { projectRoot } from "./paths";
+import { forgetProcess, isAlive, logTail, ownIdentity, startProcess, stopProcess } from "./processes";
+import type { Progress } from "./progress";
+
+const readyTimeoutMilliseconds = 120_000;
+
+/** Starts every part and waits until the cluster takes objects, CRDs included. Throws with the log of a part that ends meanwhile. */
+export async function startParts(
+  context: PartContext,
+  access: ApiAccess,
+  binaries: Record<string, string>,
+  kwok: KwokFiles,
+  progress: Progress,
+  crds: CrdSet[],
+): Promise<void> {
+  // etcd reads its settings from ETCD_* as well: those of the user are for another one.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("ETCD_") && key !== "KUBECONFIG"));
+  const start = (name: PartName): Promise<unknown> =>
+    startProcess({
+      name,
+      binary: binaries[name],
+      args: partArguments[name](context),
+      pidFolder: context.paths.pids,
+      logFolder: context.paths.logs,
+      cwd: context.paths.dir,
+      env,
+    });
+  const client = apiClient(access, 5000);
+  try {
+    // The API server waits for etcd by itself.
+    await start("etcd");
+    await start("kube-apiserver");
+    progress.detail("API server");
+    await waitUntil(
+      "the API server",
+      context.paths,
+      ["etcd", "kube-apiserver"],
+      async () => (await client.request("GET", "/readyz")).status === 200,
+    );
+    await Promise.all((["kube-controller-manager", "kube-scheduler", "kwok"] as const).map(start));
+    progress.detail("controllers");
+    // The controllers load while the CRDs go in.
+    await Promise.all([
+      applyStorageClass(client.request, kwok.storageClass),
+      installCrds(access, crds, (text) => progress.detail(text)),
+      waitUntil("the default service account", context.paths, partNames, () => defaultAccountExists(client.request)),
+    ]);
+  } finally {
+    client.close();
+  }
+}
+
+async function applyStorageClass(request: ApiRequest, file: string): Promise<void> {
+  const path = "/apis/storage.k8s.io/v1/storageclasses/kwok-volume?fieldManager=compute-mesh&force=true";
+  const { status, body } = await request("PATCH", path, readFileSync(file, "utf8"), "application/apply-patch+yaml");
+  if (status >= 300) throw new Error(`the default StorageClass is refused: ${JSON.stringify(body)}`);
+}
+
+async function defaultAccountExists(request: ApiRequest): Promise<boolean> {
+  return (await request("GET", "/api/v1/namespaces/default/serviceaccounts/default")).status === 200;
+}
+
+/** Polls until `ready` says so. Throws with the log of the first part that ends before. */
+async function waitUntil(what: string, paths: ClusterPaths, parts: readonly PartName[], ready: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + readyTimeoutMilliseconds;
+  let last = "";
+  for (;;) {
+    try {
+      if (await ready()) return;
+    } catch (error) {
+      last = messageOf(error);
+    }
+    for (const part of parts) {
+      const recorded = readJson<{ pid: number; startTime: string }>(join(paths.pids, `${part}.json`));
+      if (recorded && !isAlive(recorded)) throw new Error(`${part} ended; ${logTail(paths.logs, part)}`);
+    }
+    if (Date.now() > deadline) {
+      const logs = parts.map((part) => logTail(paths.logs, part, 4)).join("\n");
+      throw new Error(`${what} did not become ready within ${readyTimeoutMilliseconds / 1000} s (${last})\n${logs}`);
+    }
+    await sleep(50);
+  }
+}
+
+/** Ends every process of the cluster, those that write first. `grace` 0: at once. Returns how many there were. */
+export async function endParts(paths: ClusterPaths, grace: number): Promise<number> {
+  const order: PartName[][] = [["kwok", "kube-scheduler", "kube-controller-manager"], ["kube-apiserver"], ["etcd"]];
+  const running = runningParts(paths);
+  for (const names of order) {
+    const now = running.filter(({ name }) => names.includes(name));
+    await Promise.all(now.map(({ identity }) => stopProcess(identity, grace)));
+  }
+  for (const part of partNames) forgetProcess(paths.pids, part);
+  return running.length;
+}
+
+/** Starts the watchdog that ends the cluster, and removes its folder, when this process is gone. */
+export function startWatchdog(dir: string): void {
+  // The marker tells the watchdog that the folder may be removed.
+  writeFileSync(join(dir, "ephemeral"), "", { mode: 0o600 });
+  const owner = ownIdentity();
+  const script = join(projectRoot, "tools", "watchdog.cjs");
+  spawn(process.execPath, [script, String(owner.pid), dir, owner.startTime], { detached: true, stdio: "ignore", env: {} }).unref();
+}
