@@ -41,12 +41,28 @@ export default tseslint.config(
       ],
     },
   },
-  wall(["src/model/**"], [pulumi, nodeWorld, "/(components|engines|routing|kubernetes|ingest|providers|tools)/"], "src/model is pure: plain values in, plain values out."),
-  wall(["src/routing/**"], [pulumi, nodeWorld, "/(components|providers|tools)/"], "src/routing turns one checked model into plain objects; it knows no Pulumi."),
-  wall(["src/kubernetes/**", "src/engines/**", "src/ingest/**"], [nodeWorld, "/(components|tools|stacks)/"], "Small shared functions below the components."),
-  wall(["src/components/**"], [nodeWorld, "/(tools|stacks)/", "/providers/(?!provider$)"], "Components know the provider interface, never one cloud."),
-  wall(["providers/**"], ["/(components|tools|stacks)/"], "A provider makes nodes and says facts; it knows nothing above them."),
-  wall(["tools/**"], ["/(components|stacks|tests)/"], "The tool chain runs programs; it is none."),
+  wall(
+    ["src/model/**"],
+    [pulumi, nodeWorld, "/(components|engines|routing|kubernetes|ingest|providers|tools)/"],
+    "src/model is pure: plain values in, plain values out.",
+  ),
+  wall(
+    ["src/routing/**"],
+    [pulumi, nodeWorld, "/(components|providers|tools)/"],
+    "src/routing turns one checked model into plain objects; it knows no Pulumi.",
+  ),
+  wall(
+    ["src/kubernetes/**", "src/engines/**", "src/ingest/**"],
+    [nodeWorld, "/(components|tools|stacks)/"],
+    "Small shared functions below the components.",
+  ),
+  wall(
+    ["src/components/**"],
+    [nodeWorld, "/(tools|stacks)/", "/providers/(?!provider$)"],
+    "Components know the provider interface, never one cloud.",
+  ),
+  wall(["providers/**/*.ts"], ["/(components|tools|stacks)/"], "A provider makes nodes and says facts; it knows nothing above them."),
+  wall(["tools/**/*.ts"], ["/(components|stacks|tests)/"], "The tool chain runs programs; it is none."),
   {
     // The gRPC stubs of the SDK have no usable types (their .d.ts files lack the services), so these two speak `any` at the wire.
     files: ["tools/language-host/**", "tools/kubernetes-provider/**"],

@@ -1,6 +1,9 @@
 // Three projects: `unit` is pure or runs on mocks; `contract` needs the embedded API server; `engine` needs the Pulumi CLI as well.
 // swc, not ts-jest: types are checked once by `npm run lint`, and the memory of ts-jest grows with every file (ts-jest issue 1967).
-const swc = { jsc: { parser: { syntax: "typescript" }, target: "es2022", transform: { useDefineForClassFields: false } }, module: { type: "commonjs" } };
+const swc = {
+  jsc: { parser: { syntax: "typescript" }, target: "es2022", transform: { useDefineForClassFields: false } },
+  module: { type: "commonjs" },
+};
 const project = (name, more = {}) => ({
   displayName: name,
   rootDir: __dirname,

@@ -63,7 +63,11 @@ function readLocal(problems: model.Problems, local: unknown): NodeProvider | und
   }
   const file = typeof kubeconfigPath === "string" ? kubeconfigPath : path.join(clusters, String(cluster), "kubeconfig");
   if (!fs.existsSync(file)) {
-    problems.add("cloud.local.cluster", cluster, `no such cluster is up: start it with \`npm run cluster -- up --name ${String(cluster)}\``);
+    problems.add(
+      "cloud.local.cluster",
+      cluster,
+      `no such cluster is up: start it with \`npm run cluster -- up --name ${String(cluster)}\``,
+    );
   }
   return problems.any
     ? undefined

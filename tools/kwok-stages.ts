@@ -5,11 +5,11 @@ import { cacheEntry } from "./cache";
 import { download, downloadsOff } from "./download";
 import { messageOf } from "./files";
 import { goModuleFolder } from "./go-module";
+import { projectRoot } from "./paths";
 import { pins } from "./pins";
 
-// Nodes become Ready and renew their leases; pods become Ready, Jobs complete, deletions finish; claims of the default storage class are bound.
+// Nodes renew their leases; pods become Ready, Jobs complete, deletions finish; claims of the default storage class are bound.
 const stages = [
-  "node/fast/node-initialize.yaml",
   "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
   "pod/fast/pod-ready.yaml",
   "pod/fast/pod-complete.yaml",
@@ -19,6 +19,8 @@ const stages = [
   "volume/fast/pvc-provision.yaml",
   "volume/fast/pvc-delete.yaml",
 ];
+/** Ours, in the place of KWOK's own: it takes the capacity of a node from the annotations that `providers/local` writes. */
+const nodeStage = join(projectRoot, "tools", "kwok", "node-initialize.yaml");
 const storageClass = "volume/fast/storage-class.yaml";
 
 /** Files for KWOK and for the API server. */
@@ -33,7 +35,7 @@ export interface KwokFiles {
 export async function kwokFiles(): Promise<KwokFiles> {
   const version = pins.kwok.version;
   const all = [...stages, storageClass];
-  const { dir } = await cacheEntry(`kwok-stages-${version}-1`, async (folder) => {
+  const { dir } = await cacheEntry(`kwok-stages-${version}-2`, async (folder) => {
     const files = all.map((file) => basename(file));
     try {
       const source = await goModuleFolder(`sigs.k8s.io/kwok@v${version}`, pins.kwok.go.folder);
@@ -51,5 +53,5 @@ export async function kwokFiles(): Promise<KwokFiles> {
       return { origin: "download", files };
     }
   });
-  return { stages: stages.map((file) => join(dir, basename(file))), storageClass: join(dir, basename(storageClass)) };
+  return { stages: [nodeStage, ...stages.map((file) => join(dir, basename(file)))], storageClass: join(dir, basename(storageClass)) };
 }

@@ -94,7 +94,7 @@ export const pins: Record<ToolName, ToolPin> = {
     binaries: ["kwok"],
     versionArgs: ["--version"],
     go: { folder: "tools/go/kwok", packages: ["sigs.k8s.io/kwok/cmd/kwok"], ldflags: "-s -w" },
-    // The project publishes no checksums beside its binaries; TLS and the version it reports are what there is.
+    // No list of checksums of these binaries is known to us; TLS and the version it reports are what there is.
     downloads: ({ os, arch }) => [
       { url: `https://github.com/kubernetes-sigs/kwok/releases/download/v0.8.0/kwok-${os}-${arch}`, kind: "binary", binary: "kwok" },
     ],

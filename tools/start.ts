@@ -60,7 +60,10 @@ async function confirmed(): Promise<boolean> {
   return answer.trim() === "yes";
 }
 
-function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(argv: string[], options: T): ReturnType<typeof parseArgs> {
+function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]>(
+  argv: string[],
+  options: T,
+): ReturnType<typeof parseArgs> {
   return parseArgs({ args: argv, options, strict: true, allowPositionals: false });
 }
 
@@ -81,7 +84,9 @@ function pulumiOutput(env: NodeJS.ProcessEnv, args: string[]): Promise<string> {
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
     child.on("error", reject);
     child.on("close", (code) =>
-      code === 0 ? resolve(Buffer.concat(out).toString()) : reject(new Error(`pulumi ${args.join(" ")} failed:\n${Buffer.concat(err).toString()}`)),
+      code === 0
+        ? resolve(Buffer.concat(out).toString())
+        : reject(new Error(`pulumi ${args.join(" ")} failed:\n${Buffer.concat(err).toString()}`)),
     );
   });
 }

@@ -8,9 +8,21 @@ export function formatSummary(summary: MeshSummary): string {
     `Mesh ${summary.mesh} in namespace ${summary.namespace}: ${shards.count} shards × ${shards.replicas} on ${summary.nodes.length} mesh nodes (shard map ${shards.mapVersion})`,
     ...shards.warnings.map((warning) => `  warning: ${warning}`),
     "",
-    ...section("Mesh nodes (* = primary)", ["node", "zone", "shards"], summary.nodes.map((node) => [node.name, node.zone, shardList(node)])),
-    ...section("Topics", ["topic", "partitions"], summary.topics.map((topic) => [topic.name, String(topic.partitions)])),
-    ...section("Databases (each pod reaches the one of its own node)", ["engine", "endpoint"], summary.databases.map((db) => [db.engine, db.endpoint])),
+    ...section(
+      "Mesh nodes (* = primary)",
+      ["node", "zone", "shards"],
+      summary.nodes.map((node) => [node.name, node.zone, shardList(node)]),
+    ),
+    ...section(
+      "Topics",
+      ["topic", "partitions"],
+      summary.topics.map((topic) => [topic.name, String(topic.partitions)]),
+    ),
+    ...section(
+      "Databases (each pod reaches the one of its own node)",
+      ["engine", "endpoint"],
+      summary.databases.map((db) => [db.engine, db.endpoint]),
+    ),
     ...section(
       "Snapshots",
       ["group", "schedule", "when", "store", "in use"],
@@ -21,7 +33,11 @@ export function formatSummary(summary: MeshSummary): string {
       ["service", "version", "snapshot", "endpoint", "weight"],
       summary.services.map((one) => [one.service, one.version, one.snapshot, one.endpoint, String(one.weight)]),
     ),
-    ...section("Routes", ["route", "request", "goes to"], summary.routes.map((route) => [route.name, route.request, route.destination])),
+    ...section(
+      "Routes",
+      ["route", "request", "goes to"],
+      summary.routes.map((route) => [route.name, route.request, route.destination]),
+    ),
     "Next:",
     "  npm run preview                    what would change, after an edit of stacks/Pulumi.local.yaml",
     "  npm run cluster -- status          the embedded cluster; `-- kubeconfig` prints the file for kubectl",

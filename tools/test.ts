@@ -41,7 +41,16 @@ export async function testCommand(argv: string[]): Promise<number> {
   for (const project of projects) {
     const file = join(folder, `${project.name}.json`);
     rmSync(file, { force: true });
-    const args = ["jest", "--selectProjects", project.name, "--passWithNoTests=false", "--json", `--outputFile=${file}`, ...project.args, ...argv];
+    const args = [
+      "jest",
+      "--selectProjects",
+      project.name,
+      "--passWithNoTests=false",
+      "--json",
+      `--outputFile=${file}`,
+      ...project.args,
+      ...argv,
+    ];
     const code = await run(`${project.name} tests`, "npx", ["--no-install", ...args]);
     add(total, readCounts(file, code));
   }

@@ -43,7 +43,20 @@ export interface ComputeMeshPlan {
   summary: MeshSummary;
 }
 
-const argsKeys = ["nodeProvider", "namespace", "nodes", "shards", "topics", "kafka", "database", "ingest", "snapshots", "services", "routes", "transforms"];
+const argsKeys = [
+  "nodeProvider",
+  "namespace",
+  "nodes",
+  "shards",
+  "topics",
+  "kafka",
+  "database",
+  "ingest",
+  "snapshots",
+  "services",
+  "routes",
+  "transforms",
+];
 
 /**
  * Links and checks everything.
@@ -118,7 +131,11 @@ function checkShape(problems: Problems, name: string, args: ComputeMeshArgs): vo
     checkDnsLabel(problems, "namespace", args.namespace);
   }
   if (typeof args.nodeProvider?.createCluster !== "function") {
-    problems.add("nodeProvider", typeof args.nodeProvider, "a node provider is allowed, for example localProvider({ … }) or existingProvider({ … })");
+    problems.add(
+      "nodeProvider",
+      typeof args.nodeProvider,
+      "a node provider is allowed, for example localProvider({ … }) or existingProvider({ … })",
+    );
   }
   for (const key of ["nodes", "shards", "topics", "kafka"] as const) {
     checkObject(problems, key, args[key]);
@@ -181,12 +198,21 @@ interface PlannedService extends Part<VersionedServiceArgs> {
 function planSnapshotGroups(problems: Problems, name: string, args: ComputeMeshArgs, links: DataLinks): PlannedGroup[] {
   return Object.entries(args.snapshots ?? {}).flatMap(([key, own]) => {
     const part = { key, name: `${name}-snapshots-${key}`, args: { ...own, ...links } };
-    const facts = attempt(problems, keyPath("snapshots", key), () => normalizeSnapshotGroup(part.name, part.args).facts, ["topics", "kafka"]);
+    const facts = attempt(problems, keyPath("snapshots", key), () => normalizeSnapshotGroup(part.name, part.args).facts, [
+      "topics",
+      "kafka",
+    ]);
     return facts ? [{ ...part, facts }] : [];
   });
 }
 
-function planServices(problems: Problems, name: string, args: ComputeMeshArgs, links: ServiceLinks, groups: PlannedGroup[]): PlannedService[] {
+function planServices(
+  problems: Problems,
+  name: string,
+  args: ComputeMeshArgs,
+  links: ServiceLinks,
+  groups: PlannedGroup[],
+): PlannedService[] {
   return Object.entries(args.services ?? {}).flatMap(([key, { snapshotGroup, ...own }]) => {
     const path = keyPath("services", key);
     const group = groups.find((one) => one.key === snapshotGroup);
@@ -229,5 +255,5 @@ function podSecurityOf(args: ComputeMeshArgs): ComputeMeshPlan["podSecurity"] {
   if (storage?.nodeDisk ?? backingStore?.hostPath ?? stores.some((store) => store.nodeDirectory)) {
     return "privileged";
   }
-  return backingStore?.nfs ?? stores.some((store) => store.nfs) ? "baseline" : "restricted";
+  return (backingStore?.nfs ?? stores.some((store) => store.nfs)) ? "baseline" : "restricted";
 }

@@ -43,7 +43,10 @@ export type MeshIngestArgs = Omit<ShardedIngestArgs, "namespace" | "nodes" | "sh
 /** A SnapshotGroup without what the mesh itself knows. */
 export type MeshSnapshotArgs = Omit<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
 /** A VersionedService without what the mesh itself knows, and the name of its snapshot group. */
-export type MeshServiceArgs = Omit<VersionedServiceArgs, "namespace" | "serviceName" | "nodes" | "database" | "snapshotGroup" | "shardMap"> & {
+export type MeshServiceArgs = Omit<
+  VersionedServiceArgs,
+  "namespace" | "serviceName" | "nodes" | "database" | "snapshotGroup" | "shardMap"
+> & {
   /** Key of the snapshot group whose snapshots the versions are bound to. */
   snapshotGroup: string;
 };
@@ -130,7 +133,9 @@ export class ComputeMesh extends pulumi.ComponentResource {
     this.nodes = plan.facts;
     this.summary = plan.summary;
     this.namespaceName = namespace.metadata.name;
-    this.ready = pulumi.all([...nodes, database, ingest, ...groups, ...services].map((part) => part.ready)).apply((all) => all.every(Boolean));
+    this.ready = pulumi
+      .all([...nodes, database, ingest, ...groups, ...services].map((part) => part.ready))
+      .apply((all) => all.every(Boolean));
     this.registerOutputs({
       shardMap: this.shardMap,
       nodes: this.nodes,
@@ -169,7 +174,13 @@ function createNamespace(name: string, args: ComputeMeshArgs, plan: ComputeMeshP
  * One record per topic of how its partitions are cut into shards. It is immutable and protected, so that a change of the shard count or of the
  * partitions, which would silently put rows into other shards, is refused in preview. New topics are new records.
  */
-function createTopicRecords(name: string, args: ComputeMeshArgs, plan: ComputeMeshPlan, namespace: pulumi.Input<string>, opt: ChildOptions): void {
+function createTopicRecords(
+  name: string,
+  args: ComputeMeshArgs,
+  plan: ComputeMeshPlan,
+  namespace: pulumi.Input<string>,
+  opt: ChildOptions,
+): void {
   for (const [topic, { partitions }] of Object.entries(plan.topics)) {
     const record = {
       metadata: {

@@ -35,14 +35,12 @@ export interface Toleration {
 
 /** One toleration per different taint, in a stable order. */
 export function tolerationsOf(taints: readonly Taint[]): Toleration[] {
-  const all = taints.map(
-    (taint): Toleration => ({
-      key: taint.key,
-      operator: taint.value === undefined ? "Exists" : "Equal",
-      ...(taint.value === undefined ? {} : { value: taint.value }),
-      effect: taint.effect,
-    }),
-  );
+  const all = taints.map((taint): Toleration => ({
+    key: taint.key,
+    operator: taint.value === undefined ? "Exists" : "Equal",
+    ...(taint.value === undefined ? {} : { value: taint.value }),
+    effect: taint.effect,
+  }));
   const byText = new Map(all.map((toleration) => [JSON.stringify(toleration), toleration]));
   return [...byText.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, toleration]) => toleration);
 }

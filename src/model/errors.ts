@@ -92,6 +92,6 @@ function showGiven(given: unknown): string {
   if (given === undefined) {
     return "nothing";
   }
-  const text = JSON.stringify(given, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value)) ?? String(given);
+  const text = JSON.stringify(given, (_key, value: unknown) => (typeof value === "bigint" ? value.toString() : value)) ?? typeof given;
   return text.length > 120 ? `${text.slice(0, 117)}...` : text;
 }

@@ -10,6 +10,7 @@ export * from "./names";
 export * from "./offsets";
 export { computeShardMap, zoneOf, type PlacementRequest, type PlacementResult } from "./placement";
 export * from "./quantity";
+export * from "./routes";
 export * from "./schedule";
 export * from "./shard-map";
 export * from "./shards";

@@ -76,7 +76,9 @@ describe("every kind of object", () => {
     const up = succeeded(await stack.up());
     expect(up.changeSummary).toEqual({ create: 16 });
     expect(up.messages.filter((message) => message.text.includes("stand-in"))).toHaveLength(1);
-    expect(up.messages).toContainEqual(expect.objectContaining({ ephemeral: true, text: expect.stringContaining("of 2 replicas") as string }));
+    expect(up.messages).toContainEqual(
+      expect.objectContaining({ ephemeral: true, text: expect.stringContaining("of 2 replicas") as string }),
+    );
     expect(await stack.outputs()).toMatchObject({ ready: 1 });
     succeeded(await stack.preview({ args: ["--expect-no-changes"] }));
   }, 240_000);
@@ -140,25 +142,31 @@ describe("what the API server says", () => {
       "replicaz",
     ],
   };
-  it.each(Object.entries(bad))("shows in preview that an object breaks %s, and nothing is created", async (_what, [body, message]) => {
-    const stack = await stackOf({ program: program("bad-objects", body) });
-    const previewed = await stack.preview();
-    expect(previewed.code).not.toBe(0);
-    expect(texts(previewed)).toContain(message);
-    expect(await exists("/api/v1/namespaces/bad-objects")).toBe(false);
-  }, 120_000);
+  it.each(Object.entries(bad))(
+    "shows in preview that an object breaks %s, and nothing is created",
+    async (_what, [body, message]) => {
+      const stack = await stackOf({ program: program("bad-objects", body) });
+      const previewed = await stack.preview();
+      expect(previewed.code).not.toBe(0);
+      expect(texts(previewed)).toContain(message);
+      expect(await exists("/api/v1/namespaces/bad-objects")).toBe(false);
+    },
+    120_000,
+  );
 
   it("refuses to adopt an object that is there, in preview and in update", async () => {
     await change("POST", "/api/v1/namespaces/default/configmaps", { metadata: { name: "somebodys" }, data: { theirs: "1" } });
     const stack = await stackOf({
-      program: program("adopting", `new k8s.core.v1.ConfigMap("mine", { metadata: { name: "somebodys", namespace: "default" }, data: { ours: "1" } }, options);`),
+      program: program(
+        "adopting",
+        `new k8s.core.v1.ConfigMap("mine", { metadata: { name: "somebodys", namespace: "default" }, data: { ours: "1" } }, options);`,
+      ),
     });
     for (const outcome of [await stack.preview(), await stack.up()]) {
       expect(outcome.code).not.toBe(0);
       expect(texts(outcome)).toContain("ConfigMap default/somebodys already exists");
     }
     expect(await read("/api/v1/namespaces/default/configmaps/somebodys")).toMatchObject({ data: { theirs: "1" } });
-    succeeded(await stack.destroy());
   }, 120_000);
 
   it("keeps an object that does not become ready, and the next update goes on with it", async () => {
@@ -177,11 +185,13 @@ describe("what the API server says", () => {
     expect(kept).toMatchObject({ id: "unready/slow", initErrors: [expect.stringContaining("not become ready")] });
     const refreshed = succeeded(await stack.refresh());
     expect(texts(refreshed)).toContain("is not ready");
-    await change("POST", "/api/v1/nodes", { metadata: { name: "late", annotations: { "kwok.x-k8s.io/node": "fake" } }, status: { allocatable: { cpu: "8", memory: "8Gi", pods: "10" }, capacity: { cpu: "8", memory: "8Gi", pods: "10" } } });
+    await change("POST", "/api/v1/nodes", {
+      metadata: { name: "late", annotations: { "kwok.x-k8s.io/node": "fake" } },
+      status: { allocatable: { cpu: "8", memory: "8Gi", pods: "10" }, capacity: { cpu: "8", memory: "8Gi", pods: "10" } },
+    });
     stack.setProgram(deployment(`{}`).typescript);
     expect(summary(succeeded(await stack.up()))).toContain("update slow");
     succeeded(await stack.preview({ args: ["--expect-no-changes"] }));
-    succeeded(await stack.destroy());
     await change("DELETE", "/api/v1/nodes/late");
   }, 240_000);
 });
@@ -207,7 +217,6 @@ describe("fields that others manage", () => {
       spec: { replicas: 5, template: { spec: { containers: [{ image: "i:1" }] } } },
     });
     expect(await read(lease)).toMatchObject({ metadata: { labels: { n: "2" } }, data: { holder: "other", more: "1" } });
-    succeeded(await stack.destroy());
   }, 240_000);
 
   it("stops at a conflict and takes over only when it is told to", async () => {
@@ -224,7 +233,6 @@ describe("fields that others manage", () => {
     stack.setProgram(program("conflict", body(`{ "pulumi.com/patchForce": "true" }`, "2")).typescript);
     succeeded(await stack.up());
     expect(await read("/api/v1/namespaces/conflict/configmaps/contended")).toMatchObject({ data: { v: "2" } });
-    succeeded(await stack.destroy());
   }, 240_000);
 });
 
@@ -232,7 +240,10 @@ describe("objects that are only read", () => {
   it("reads a Node by its name, and fails for one that is not there", async () => {
     await change("POST", "/api/v1/nodes", { metadata: { name: "theirs", labels: { zone: "z1" } } });
     const stack = await stackOf({
-      program: program("reading", `const node = k8s.core.v1.Node.get("node", config.require("name"), options); export const zone = node.metadata.labels.zone;`),
+      program: program(
+        "reading",
+        `const node = k8s.core.v1.Node.get("node", config.require("name"), options); export const zone = node.metadata.labels.zone;`,
+      ),
       config: { name: "theirs" },
     });
     succeeded(await stack.up());
@@ -264,8 +275,12 @@ describe("the language host", () => {
     fs.renameSync(path.join(stack.programFolder, "tsconfig.json"), path.join(stack.programFolder, "tsconfig.other.json"));
     const up = succeeded(await stack.up());
     expect(texts(up)).toContain("hook ran after cm");
-    expect(await stack.outputs()).toEqual({ data: { stamped: "yes" }, colour: "red", heap: true, root: fs.realpathSync(stack.programFolder) });
-    succeeded(await stack.destroy());
+    expect(await stack.outputs()).toEqual({
+      data: { stamped: "yes" },
+      colour: "red",
+      heap: true,
+      root: fs.realpathSync(stack.programFolder),
+    });
   }, 120_000);
 
   it("shows a thrown error, a rejected promise and a RunError once", async () => {
@@ -287,7 +302,10 @@ describe("the language host", () => {
 
   it("runs policy packs, with the stack's configuration", async () => {
     const stack = await stackOf({
-      program: program("policies", `new k8s.core.v1.ConfigMap("cm", { metadata: { name: "cm", namespace }, data: { word: config.require("word") } }, options);`),
+      program: program(
+        "policies",
+        `new k8s.core.v1.ConfigMap("cm", { metadata: { name: "cm", namespace }, data: { word: config.require("word") } }, options);`,
+      ),
       config: { word: "good", forbidden: "evil" },
     });
     const args = ["--policy-pack", path.join(fixtures, "policies", "no-marked-values")];
@@ -315,7 +333,7 @@ describe("after a kill", () => {
     running.process.kill("SIGKILL");
     await running.outcome;
     const pid = Number(fs.readFileSync(file, "utf8"));
-    await eventually("the program's end", async () => !isAlive(pid), 20);
+    await eventually("the program's end", () => Promise.resolve(!isAlive(pid)), 20);
     await stack.pulumi("cancel", "--yes", stack.stack);
 
     await stack.setConfig({ skip: "true" });

@@ -7,7 +7,6 @@ import type { TestCluster } from "./cluster";
 import { type TestStack, testStack } from "./pulumi";
 
 /** The `mesh` object of stacks/Pulumi.local.yaml, for tests to edit; untyped, because tests also write what is wrong. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- see above
 export type MeshConfig = any;
 
 const stackFile = path.join(projectRoot, "stacks", "Pulumi.local.yaml");

@@ -80,9 +80,11 @@ export function readOutcome(code: number, signal: NodeJS.Signals | null, output:
         : [],
     ),
     violations: events.flatMap(({ policyEvent: event }) =>
-      event ? [{ policy: event.policyName, level: event.enforcementLevel, urn: event.resourceUrn ?? "", message: event.message.trim() }] : [],
+      event
+        ? [{ policy: event.policyName, level: event.enforcementLevel, urn: event.resourceUrn ?? "", message: event.message.trim() }]
+        : [],
     ),
-    changeSummary: events.flatMap((event) => event.summaryEvent?.resourceChanges ?? []).at(-1) ?? {},
+    changeSummary: events.findLast((event) => event.summaryEvent)?.summaryEvent?.resourceChanges ?? {},
     text: `exit code ${code}${signal ? ` (${signal})` : ""}\n${output.stdout}\n${output.stderr}`,
   };
 }

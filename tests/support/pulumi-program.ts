@@ -11,7 +11,14 @@ export interface InlineProgram {
 /** Transpiled by swc, not checked: types are checked where they matter, and the check costs seconds at every start. */
 const tsconfig = {
   "ts-node": { swc: true },
-  compilerOptions: { target: "ES2022", module: "commonjs", moduleResolution: "node10", useDefineForClassFields: false, strict: true, skipLibCheck: true },
+  compilerOptions: {
+    target: "ES2022",
+    module: "commonjs",
+    moduleResolution: "node10",
+    useDefineForClassFields: false,
+    strict: true,
+    skipLibCheck: true,
+  },
 };
 
 /** A program folder outside the checkout; it sees the checkout's packages, and the checkout itself as `compute-mesh`. */

@@ -174,7 +174,8 @@ async function makeStack(folder: string, options: TestStackOptions): Promise<Tes
       fs.writeFileSync(file, JSON.stringify(state));
       await pulumi("stack", "import", "--stack", stack, "--file", file, "--force");
     },
-    outputs: async () => JSON.parse((await pulumi("stack", "output", "--stack", stack, "--json", "--show-secrets")).stdout) as Record<string, unknown>,
+    outputs: async () =>
+      JSON.parse((await pulumi("stack", "output", "--stack", stack, "--json", "--show-secrets")).stdout) as Record<string, unknown>,
     setConfig,
     setProgram: (typescript) => {
       if (!inline) {

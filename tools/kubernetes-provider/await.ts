@@ -41,8 +41,12 @@ export async function untilGone(client: Client, object: ObjectRef, wait: Wait): 
     if (!live || (object.metadata.uid && live.metadata.uid !== object.metadata.uid)) {
       return true;
     }
-    const finalizers = [valueAt(live, ["metadata", "finalizers"]), valueAt(live, ["spec", "finalizers"])].flatMap((list) => list ?? []);
-    const reasons = mapsAt(live, "status", "conditions").flatMap((each) => (each["status"] === "True" ? [textAt(each, "message") ?? ""] : []));
+    const finalizers = [valueAt(live, ["metadata", "finalizers"]), valueAt(live, ["spec", "finalizers"])].flatMap((list) =>
+      isTexts(list) ? list : [],
+    );
+    const reasons = mapsAt(live, "status", "conditions").flatMap((each) =>
+      each["status"] === "True" ? [textAt(each, "message") ?? ""] : [],
+    );
     return ["being deleted", finalizers.length > 0 ? `finalizers ${finalizers.join(", ")}` : "", ...reasons].filter(Boolean).join("; ");
   });
 }
@@ -80,6 +84,12 @@ async function warningsAbout(client: Client, object: KubeObject): Promise<string
     const subject = textAt(event, "involvedObject", "name") ?? "";
     return subject === name || subject.startsWith(`${name}-`);
   });
-  const texts = about.map((event) => `${textAt(event, "involvedObject", "kind")} ${textAt(event, "involvedObject", "name")}: ${textAt(event, "message")}`);
+  const texts = about.map(
+    (event) => `${textAt(event, "involvedObject", "kind")} ${textAt(event, "involvedObject", "name")}: ${textAt(event, "message")}`,
+  );
   return [...new Set(texts)].slice(-3);
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }

@@ -46,7 +46,13 @@ export class Client {
   }
 
   /** @throws ApiError for an answer that is not a success, Error when there is no answer */
-  public async request(method: string, path: string, query: Record<string, string> = {}, body?: unknown, type = "application/json"): Promise<JsonMap> {
+  public async request(
+    method: string,
+    path: string,
+    query: Record<string, string> = {},
+    body?: unknown,
+    type = "application/json",
+  ): Promise<JsonMap> {
     const url = new URL(this.server + path);
     Object.entries(query).forEach(([key, value]) => url.searchParams.set(key, value));
     const text = body === undefined ? undefined : JSON.stringify(body);
@@ -102,7 +108,12 @@ export class Client {
 
   /** Server-side apply with strict field validation: an unknown or doubled field is an error. JSON is YAML, so the body is JSON. */
   public async apply(object: KubeObject, fieldManager: string, options: ApplyOptions = {}): Promise<KubeObject> {
-    const query = { fieldManager, fieldValidation: "Strict", force: String(options.force ?? false), ...(options.dryRun ? { dryRun: "All" } : {}) };
+    const query = {
+      fieldManager,
+      fieldValidation: "Strict",
+      force: String(options.force ?? false),
+      ...(options.dryRun ? { dryRun: "All" } : {}),
+    };
     const { namespaced } = await this.kind(object.apiVersion, object.kind);
     const { namespace: _none, ...metadata } = object.metadata;
     // A custom resource whose definition was not there when it was checked may carry a namespace that its kind does not have.
@@ -155,7 +166,9 @@ export class Client {
           }
         });
       });
-      request.on("timeout", () => request.destroy(new Error(`no answer to ${options.method} ${url.pathname} in ${requestTimeoutMs / 1000} s`)));
+      request.on("timeout", () =>
+        request.destroy(new Error(`no answer to ${options.method} ${url.pathname} in ${requestTimeoutMs / 1000} s`)),
+      );
       request.on("error", (error) => reject(new Error(`cannot reach the Kubernetes API server: ${error.message}`)));
       request.end(text);
     });

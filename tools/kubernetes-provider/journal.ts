@@ -27,7 +27,7 @@ export interface Journal {
 }
 
 /** A journal that remembers nothing. */
-export const noJournal: Journal = { write: async () => {}, interrupted: async () => undefined, settle: async () => {} };
+export const noJournal: Journal = { write: async () => {}, interrupted: () => Promise.resolve(undefined), settle: async () => {} };
 
 /**
  * Opens the notes for one cluster and one Pulumi backend.
@@ -38,7 +38,11 @@ export const noJournal: Journal = { write: async () => {}, interrupted: async ()
 export async function openJournal(home: string, ...scope: readonly string[]): Promise<Journal> {
   const folder = path.join(home, "kubernetes-stand-in", "creates");
   const earlier = new Set(await fs.readdir(folder).catch(() => [] as string[]));
-  const fileOf = (urn: string, id: string): string => `${createHash("sha256").update(JSON.stringify([...scope, urn, id])).digest("hex").slice(0, 40)}.json`;
+  const fileOf = (urn: string, id: string): string =>
+    `${createHash("sha256")
+      .update(JSON.stringify([...scope, urn, id]))
+      .digest("hex")
+      .slice(0, 40)}.json`;
   return {
     write: async (urn, id, note) => {
       const file = fileOf(urn, id);
@@ -64,7 +68,10 @@ export function madeBy(live: JsonMap, note: Note | undefined): note is Note {
     return false;
   }
   const managers = mapsAt(live, "metadata", "managedFields").filter((entry) => entry["operation"] === "Apply");
-  return (note.uid !== undefined && note.uid === textAt(live, "metadata", "uid")) || managers.some((entry) => entry["manager"] === note.fieldManager);
+  return (
+    (note.uid !== undefined && note.uid === textAt(live, "metadata", "uid")) ||
+    managers.some((entry) => entry["manager"] === note.fieldManager)
+  );
 }
 
 /** A process killed while writing leaves half a note, which is none. */

@@ -14,7 +14,10 @@ export interface ClusterSettings {
 
 // The client library is an ES module: `require` of one fails before Node 20.19, and a plain `import()` would be compiled to `require`.
 // Only its configuration part is loaded; the generated API classes would cost a second at every start.
-const importModule = new Function("name", "return import(name)") as (name: string) => Promise<typeof import("@kubernetes/client-node/dist/config.js")>;
+// eslint-disable-next-line @typescript-eslint/no-implied-eval -- the one way to a real import() from CommonJS output; the text is constant
+const importModule = new Function("name", "return import(name)") as (
+  name: string,
+) => Promise<typeof import("@kubernetes/client-node/dist/config.js")>;
 
 /** @throws Error when the settings lead to no cluster */
 export async function loadKubeConfig(settings: ClusterSettings): Promise<KubeConfig> {

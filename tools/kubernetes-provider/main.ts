@@ -12,8 +12,9 @@ servePlugin({
   definition: ResourceProviderService,
   handlers: handlers(session),
   engineAddress: () => engineAddress,
-  close: async () => {
+  close: () => {
     session.cancelled = true;
+    return Promise.resolve();
   },
 }).catch((error: unknown) => {
   process.stderr.write(`${errorText(error)}\n`);

@@ -12,18 +12,14 @@ const step = /^(?:\.?(?<name>[^.[\]"]+)|\[(?<index>\d+)\]|\[(?<all>\*)\]|\.?\["(
 /** @throws Error when the text is no property path */
 export function parsePattern(text: string): Pattern {
   const pattern: (string | number | typeof wildcard)[] = [];
-  for (let rest = text; rest !== ""; ) {
+  for (let rest = text; rest !== "";) {
     const found = step.exec(rest);
     if (!found?.groups) {
       throw new Error(`${JSON.stringify(text)} is no property path: cannot read ${JSON.stringify(rest)}`);
     }
     const { name, index, all, quoted } = found.groups;
     pattern.push(
-      all !== undefined || name === "*"
-        ? wildcard
-        : index !== undefined
-          ? Number(index)
-          : (name ?? (quoted ?? "").replace(/\\(.)/g, "$1")),
+      all !== undefined || name === "*" ? wildcard : index !== undefined ? Number(index) : (name ?? (quoted ?? "").replace(/\\(.)/g, "$1")),
     );
     rest = rest.slice(found[0].length);
   }
@@ -49,6 +45,11 @@ export function ignoredPatterns(object: JsonMap, texts: readonly string[]): Patt
     const [head, ...tail] = parsePattern(text);
     return head === undefined ? [] : [head === "stringData" && isCoreSecret(object) ? "data" : head, ...tail];
   });
+}
+
+/** True when `path` lies at or below what the pattern names. */
+export function covers(pattern: Pattern, path: Path): boolean {
+  return pattern.length > 0 && pattern.length <= path.length && pattern.every((step, index) => step === wildcard || step === path[index]);
 }
 
 /**

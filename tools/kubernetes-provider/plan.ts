@@ -3,7 +3,7 @@ import { type DiffRequest, DiffResponse, PropertyDiff } from "@pulumi/pulumi/pro
 import { parseState, type ObjectState } from "./checkpoint";
 import { type Change, diff } from "./diff";
 import { isTrue, type JsonMap, type KubeObject, mapAt, pulumiAnnotation, textAt } from "./json";
-import { ignoredPatterns, pathText, type Pattern, withIgnored } from "./paths";
+import { covers, ignoredPatterns, pathText, type Pattern, withIgnored } from "./paths";
 import { deletesFirst, immutablePaths, type MutableData, replaces } from "./replace";
 import { mutableData, type Session } from "./session";
 import { foldStringData, normalise, pruneMap } from "./shape";
@@ -32,7 +32,7 @@ export function plan(state: ObjectState, object: JsonMap, ignored: readonly Patt
   }
   before["apiVersion"] ??= after["apiVersion"];
   before["kind"] ??= after["kind"];
-  const changes = diff(before, after);
+  const changes = diff(before, after).filter((change) => !ignored.some((pattern) => covers(pattern, change.path)));
   const paths = immutablePaths(before, mutable);
   const forced = changes.filter((change) => replaces(paths, change));
   const autonamed = isTrue(pulumiAnnotation(after, "autonamed"));
@@ -49,7 +49,9 @@ export async function diffResource(session: Session, request: DiffRequest): Prom
   const kind = hasUnknown(object["apiVersion"]) || hasUnknown(object["kind"]) ? undefined : await session.client?.knownKind(object);
   const found = plan(state, object, ignored, mutableData(session), kind?.namespaced ?? true);
   const sameToServer =
-    kind !== undefined && found.forced.length === 0 && (await meansTheSame(session, state, withIgnored(object, state.live, ignored), found.changes));
+    kind !== undefined &&
+    found.forced.length === 0 &&
+    (await meansTheSame(session, state, withIgnored(object, state.live, ignored), found.changes));
   return respond(sameToServer ? { ...found, changes: [] } : found);
 }
 
@@ -83,7 +85,9 @@ function respond(found: Plan): DiffResponse {
       update: forced ? Kind.UPDATE_REPLACE : Kind.UPDATE,
     };
     // What is deleted exists only in the old inputs, everything else in the new ones.
-    response.getDetaileddiffMap().set(pathText(change.path), new PropertyDiff().setKind(kinds[change.kind]).setInputdiff(change.kind === "delete"));
+    response
+      .getDetaileddiffMap()
+      .set(pathText(change.path), new PropertyDiff().setKind(kinds[change.kind]).setInputdiff(change.kind === "delete"));
   }
   response.setHasdetaileddiff(true);
   response.setChanges(found.changes.length > 0 ? DiffResponse.DiffChanges.DIFF_SOME : DiffResponse.DiffChanges.DIFF_NONE);

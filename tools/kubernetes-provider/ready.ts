@@ -28,7 +28,10 @@ export function pendingByStatus(object: JsonMap): Judgement {
 
 /** The controller has seen the newest generation; kinds that do not report one are judged as they are. */
 function observed(object: JsonMap): boolean {
-  return !reportsGeneration.has(groupKind(object)) || (numberAt(object, "status", "observedGeneration") ?? 0) >= (numberAt(object, "metadata", "generation") ?? 0);
+  return (
+    !reportsGeneration.has(groupKind(object)) ||
+    (numberAt(object, "status", "observedGeneration") ?? 0) >= (numberAt(object, "metadata", "generation") ?? 0)
+  );
 }
 
 const reportsGeneration = new Set(["apps/DaemonSet", "apps/Deployment", "apps/StatefulSet"]);
@@ -109,7 +112,9 @@ async function pendingClaim(client: Client, claim: KubeObject): Promise<Judgemen
     return undefined;
   }
   const name = textAt(claim, "spec", "storageClassName");
-  const storageClass = name ? await client.request("GET", `/apis/storage.k8s.io/v1/storageclasses/${name}`).catch(() => undefined) : undefined;
+  const storageClass = name
+    ? await client.request("GET", `/apis/storage.k8s.io/v1/storageclasses/${name}`).catch(() => undefined)
+    : undefined;
   return storageClass?.["volumeBindingMode"] === "WaitForFirstConsumer" ? undefined : `claim is ${phase ?? "new"}`;
 }
 

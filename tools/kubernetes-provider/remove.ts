@@ -25,7 +25,12 @@ export async function remove(session: Session, request: DeleteRequest): Promise<
     }
     if (error instanceof ApiError && error.code === 409 && /precondition/i.test(error.message)) {
       // The uid goes along: an object of the same name that was made since is not ours to delete (pulumi-kubernetes#4522).
-      log(session, "WARNING", request.getUrn(), `${target.kind} ${request.getId()} is another object by now, it was left alone: ${errorText(error)}`);
+      log(
+        session,
+        "WARNING",
+        request.getUrn(),
+        `${target.kind} ${request.getId()} is another object by now, it was left alone: ${errorText(error)}`,
+      );
       return;
     }
     throw error;

@@ -22,13 +22,13 @@ export const pluginVersion = "4.34.2";
 
 export function handlers(session: Session): grpc.UntypedServiceImplementation {
   return {
-    handshake: unary(async () => new messages.ProviderHandshakeResponse().setAcceptSecrets(true).setSupportsAutonamingConfiguration(true)),
-    getPluginInfo: unary(async () => new PluginInfo().setVersion(pluginVersion)),
-    attach: unary(async (request: PluginAttach) => {
+    handshake: unary(() => new messages.ProviderHandshakeResponse().setAcceptSecrets(true).setSupportsAutonamingConfiguration(true)),
+    getPluginInfo: unary(() => new PluginInfo().setVersion(pluginVersion)),
+    attach: unary((request: PluginAttach) => {
       connectEngine(session, request.getAddress());
       return new Empty();
     }),
-    checkConfig: unary(async (request: messages.CheckRequest) => new messages.CheckResponse().setInputs(request.getNews())),
+    checkConfig: unary((request: messages.CheckRequest) => new messages.CheckResponse().setInputs(request.getNews())),
     diffConfig: unary(diffConfig),
     configure: unary((request: messages.ConfigureRequest) => configure(session, request)),
     check: unary((request: messages.CheckRequest) => check(session, request)),
@@ -40,16 +40,16 @@ export function handlers(session: Session): grpc.UntypedServiceImplementation {
       await remove(session, request);
       return new Empty();
     }),
-    cancel: unary(async () => {
+    cancel: unary(() => {
       session.cancelled = true;
       return new Empty();
     }),
   };
 }
 
-function unary<Request, Response>(answer: (request: Request) => Promise<Response>): grpc.handleUnaryCall<Request, Response> {
+function unary<Request, Response>(answer: (request: Request) => Response | Promise<Response>): grpc.handleUnaryCall<Request, Response> {
   return (call, reply) => {
-    answer(call.request).then(
+    void (async () => answer(call.request))().then(
       (response) => reply(null, response),
       (error: unknown) => reply(toGrpcError(error)),
     );

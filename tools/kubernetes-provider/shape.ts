@@ -47,7 +47,9 @@ export function foldStringData(object: JsonMap): JsonMap {
   const { stringData: _folded, ...rest } = object;
   const encoded = Object.entries(stringData).map(([key, value]) => [
     key,
-    value === unknown || value === undefined ? value : Buffer.from(String(value)).toString("base64"),
+    value === unknown || value === undefined
+      ? value
+      : Buffer.from(typeof value === "string" ? value : JSON.stringify(value)).toString("base64"),
   ]);
   return { ...rest, data: { ...mapAt(object, "data"), ...(Object.fromEntries(encoded) as JsonMap) } };
 }

@@ -5,7 +5,7 @@ import { checkpoint, parseState } from "./checkpoint";
 import type { Client } from "./client";
 import { awaitReady } from "./create";
 import { conflictHint, isForbidden, isNotFound, withoutSecrets } from "./errors";
-import { isTrue, type JsonMap, type KubeObject, mapsAt, objectId, pulumiAnnotation } from "./json";
+import { isTrue, type JsonMap, type KubeObject, mapsAt, objectId, pulumiAnnotation, textAt } from "./json";
 import { ignoredPatterns, withIgnored } from "./paths";
 import { fieldManagerOf, needClient, type Session } from "./session";
 import { foldStringData } from "./shape";
@@ -38,7 +38,13 @@ export async function update(session: Session, request: UpdateRequest): Promise<
   return new UpdateResponse().setProperties(toStruct(state(live)));
 }
 
-async function applyOver(client: Client, object: KubeObject, manager: string, ignored: readonly string[], dryRun: boolean): Promise<KubeObject> {
+async function applyOver(
+  client: Client,
+  object: KubeObject,
+  manager: string,
+  ignored: readonly string[],
+  dryRun: boolean,
+): Promise<KubeObject> {
   const before = await client.get(object);
   const folded = foldStringData(object) as KubeObject;
   const body = withIgnored(folded, before, ignoredPatterns(object, [...ignored])) as KubeObject;
@@ -51,7 +57,7 @@ async function applyOver(client: Client, object: KubeObject, manager: string, ig
 }
 
 function isUpdateOfPulumi(entry: JsonMap): boolean {
-  return entry["operation"] === "Update" && String(entry["manager"]).startsWith("pulumi-");
+  return entry["operation"] === "Update" && (textAt(entry, "manager") ?? "").startsWith("pulumi-");
 }
 
 /** Managers that made objects without server-side apply: the official provider's create, kubectl, and the server's word for "before". */
@@ -64,7 +70,7 @@ const earlierManagers = new Set(["pulumi-kubernetes", "pulumi-resource-kubernete
 async function adoptFields(client: Client, live: KubeObject, manager: string): Promise<void> {
   const entries = mapsAt(live, "metadata", "managedFields");
   const position = entries.findIndex(
-    (entry) => earlierManagers.has(String(entry["manager"])) && entry["operation"] === "Update" && !entry["subresource"],
+    (entry) => earlierManagers.has(textAt(entry, "manager") ?? "") && entry["operation"] === "Update" && !entry["subresource"],
   );
   const already = entries.some((entry) => entry["manager"] === manager && entry["operation"] === "Apply");
   if (position < 0 || already) {

@@ -71,7 +71,7 @@ export function toPlain(properties: JsonMap): JsonMap {
 }
 
 export function fromStruct(struct: Struct | undefined): JsonMap {
-  return (struct?.toJavaScript() ?? {}) as JsonMap;
+  return struct?.toJavaScript() ?? {};
 }
 
 export function toStruct(properties: JsonMap): Struct {

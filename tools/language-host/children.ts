@@ -27,7 +27,7 @@ const running = new Set<ChildProcess>();
  * under us.
  */
 export function start({ command, args, cwd, environment, stdout, stderr }: Command): Running {
-  const child = spawn(command, args, { cwd, env: environment as NodeJS.ProcessEnv, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(command, args, { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] });
   running.add(child);
   child.stdout.on("data", stdout);
   child.stderr.on("data", stderr);

@@ -67,7 +67,9 @@ function upwards(directory: string): string[] {
 }
 
 function packageNames(folder: string): string[] {
-  return list(folder).flatMap((name) => (name.startsWith("@") ? list(path.join(folder, name)).map((scoped) => `${name}/${scoped}`) : [name]));
+  return list(folder).flatMap((name) =>
+    name.startsWith("@") ? list(path.join(folder, name)).map((scoped) => `${name}/${scoped}`) : [name],
+  );
 }
 
 function list(folder: string): string[] {

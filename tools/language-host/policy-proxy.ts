@@ -27,7 +27,10 @@ export async function servePolicyPack(launch: Launch, stdout: Sink, onCancel: (c
   stdout(Buffer.from(`${port}\n`));
   const code = await launch(
     await configuration.promise,
-    portReader((packPort) => pack.resolve(new grpc.Client(`127.0.0.1:${packPort}`, grpc.credentials.createInsecure(), messageLimits)), stdout),
+    portReader(
+      (packPort) => pack.resolve(new grpc.Client(`127.0.0.1:${packPort}`, grpc.credentials.createInsecure(), messageLimits)),
+      stdout,
+    ),
   );
   pack.reject(new Error(`the policy pack ended with exit code ${code}`));
   server.forceShutdown();

@@ -13,7 +13,11 @@ export async function runPlugin(call: grpc.ServerWritableStream<RunPluginRequest
   const options = optionsOf(request.getInfo());
   const directory = programDirectory(request.getInfo());
   const isPolicyPack = request.getKind() === "analyzer";
-  const runner = locate(`@pulumi/pulumi/cmd/${isPolicyPack ? "run-policy-pack" : "run-plugin"}`, directory, `\`npm install\` in ${directory}`);
+  const runner = locate(
+    `@pulumi/pulumi/cmd/${isPolicyPack ? "run-policy-pack" : "run-plugin"}`,
+    directory,
+    `\`npm install\` in ${directory}`,
+  );
   // A pack's runner wants the engine first and the folder after it, the other one the reverse.
   const own = isPolicyPack ? [...request.getArgsList(), directory] : [directory, ...request.getArgsList()];
   const stdout: Sink = (chunk) => call.write(new RunPluginResponse().setStdout(chunk));
@@ -35,6 +39,8 @@ export async function runPlugin(call: grpc.ServerWritableStream<RunPluginRequest
     }
     return plugin.code;
   };
-  const code = isPolicyPack ? await servePolicyPack(launch, stdout, (cancelled) => call.on("cancelled", cancelled)) : await launch({}, stdout);
+  const code = isPolicyPack
+    ? await servePolicyPack(launch, stdout, (cancelled) => call.on("cancelled", cancelled))
+    : await launch({}, stdout);
   call.write(new RunPluginResponse().setExitcode(code));
 }

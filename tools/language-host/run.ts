@@ -9,7 +9,7 @@ import { type RuntimeOptions, runtimeOptions } from "./options";
 const alreadyReported = 32;
 
 export function optionsOf(info: ProgramInfo | undefined): RuntimeOptions {
-  return runtimeOptions((info?.getOptions()?.toJavaScript() ?? {}) as Record<string, unknown>);
+  return runtimeOptions(info?.getOptions()?.toJavaScript() ?? {});
 }
 
 export function programDirectory(info: ProgramInfo | undefined): string {

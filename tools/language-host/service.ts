@@ -20,26 +20,26 @@ export interface Host {
 
 export function handlers(host: Host): grpc.UntypedServiceImplementation {
   return {
-    handshake: unary<messages.LanguageHandshakeRequest, messages.LanguageHandshakeResponse>(async ({ request }) => {
+    handshake: unary<messages.LanguageHandshakeRequest, messages.LanguageHandshakeResponse>(({ request }) => {
       host.engineAddress = request.getEngineAddress() || host.engineAddress;
       return new messages.LanguageHandshakeResponse();
     }),
-    getPluginInfo: unary(async () => new PluginInfo().setVersion(sdkVersion)),
+    getPluginInfo: unary(() => new PluginInfo().setVersion(sdkVersion)),
     // Only engines before 3.142 ask; later ones ask for packages.
-    getRequiredPlugins: unary(async () => new messages.GetRequiredPluginsResponse()),
-    getRequiredPackages: unary<messages.GetRequiredPackagesRequest, messages.GetRequiredPackagesResponse>(async ({ request }) =>
+    getRequiredPlugins: unary(() => new messages.GetRequiredPluginsResponse()),
+    getRequiredPackages: unary<messages.GetRequiredPackagesRequest, messages.GetRequiredPackagesResponse>(({ request }) =>
       requiredPackages(request),
     ),
     run: unary<messages.RunRequest, messages.RunResponse>((call) => run(call, host.engineAddress)),
     runPlugin: streaming(runPlugin),
     installDependencies: streaming(installDependencies),
-    about: unary(async () => new messages.AboutResponse().setExecutable(process.execPath).setVersion(process.version)),
-    getProgramDependencies: unary<messages.GetProgramDependenciesRequest, messages.GetProgramDependenciesResponse>(async ({ request }) =>
+    about: unary(() => new messages.AboutResponse().setExecutable(process.execPath).setVersion(process.version)),
+    getProgramDependencies: unary<messages.GetProgramDependenciesRequest, messages.GetProgramDependenciesResponse>(({ request }) =>
       programDependencies(request),
     ),
-    runtimeOptionsPrompts: unary(async () => new messages.RuntimeOptionsResponse()),
-    template: unary(async () => new messages.TemplateResponse()),
-    cancel: unary(async () => {
+    runtimeOptionsPrompts: unary(() => new messages.RuntimeOptionsResponse()),
+    template: unary(() => new messages.TemplateResponse()),
+    cancel: unary(() => {
       void stopAll(5000);
       return new Empty();
     }),
@@ -47,10 +47,10 @@ export function handlers(host: Host): grpc.UntypedServiceImplementation {
 }
 
 function unary<Request, Response>(
-  answer: (call: grpc.ServerUnaryCall<Request, Response>) => Promise<Response>,
+  answer: (call: grpc.ServerUnaryCall<Request, Response>) => Response | Promise<Response>,
 ): grpc.handleUnaryCall<Request, Response> {
   return (call, reply) => {
-    answer(call).then(
+    void (async () => answer(call))().then(
       (response) => reply(null, response),
       (error: unknown) => reply({ code: grpc.status.UNKNOWN, details: errorText(error) }),
     );

@@ -5,9 +5,7 @@ describe("input errors", () => {
     const problems = new Problems('snapshotGroup "nightly"');
     problems.add("keep.last", 0, "at least 1 snapshot must stay");
     problems.addAll("store", [{ path: "s3.bucket", given: '""', allowed: "the name of a bucket is allowed" }]);
-    expect(() => problems.throwIfAny()).toThrow(
-      new MeshInputError('snapshotGroup "nightly"', problems.all).message,
-    );
+    expect(() => problems.throwIfAny()).toThrow(new MeshInputError('snapshotGroup "nightly"', problems.all).message);
     expect(new MeshInputError(problems.subject, problems.all).message).toBe(
       'snapshotGroup "nightly": keep.last: 0 is not allowed: at least 1 snapshot must stay\n' +
         'snapshotGroup "nightly": store.s3.bucket: "" is not allowed: the name of a bucket is allowed',

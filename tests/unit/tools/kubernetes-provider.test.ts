@@ -16,10 +16,22 @@ import { foldStringData, normalise, prune, pruneMap } from "../../../tools/kuber
 import { hasUnknown, isSecret, secret, toPlain, unknown } from "../../../tools/kubernetes-provider/wire";
 
 /** Keys as Kubernetes objects have them, and some that need quotes in paths. */
-const key = fc.oneof(fc.constantFrom("a", "b", "spec", "x-kubernetes-y", "app.kubernetes.io/name", "*", 'q"uote', "back\\slash", "[0]"), fc.string({ maxLength: 4 })).filter((each) => each !== "__proto__");
+const key = fc
+  .oneof(
+    fc.constantFrom("a", "b", "spec", "x-kubernetes-y", "app.kubernetes.io/name", "*", 'q"uote', "back\\slash", "[0]"),
+    fc.string({ maxLength: 4 }),
+  )
+  .filter((each) => each !== "__proto__");
 const { value: json } = fc.letrec<{ value: JsonMap; map: JsonMap }>((tie) => ({
-  value: fc.oneof({ depthSize: "small" }, fc.string({ maxLength: 5 }), fc.integer(), fc.boolean(), fc.array(tie("value"), { maxLength: 3 }), tie("map")) as fc.Arbitrary<JsonMap>,
-  map: fc.dictionary(key, tie("value"), { maxKeys: 4 }) as fc.Arbitrary<JsonMap>,
+  value: fc.oneof(
+    { depthSize: "small" },
+    fc.string({ maxLength: 5 }),
+    fc.integer(),
+    fc.boolean(),
+    fc.array(tie("value"), { maxLength: 3 }),
+    tie("map"),
+  ) as fc.Arbitrary<JsonMap>,
+  map: fc.dictionary(key, tie("value"), { maxKeys: 4 }),
 }));
 const map = fc.dictionary(key, json, { maxKeys: 5 }) as fc.Arbitrary<JsonMap>;
 
@@ -33,7 +45,9 @@ const paths = (changes: readonly { path: readonly (string | number)[] }[]): stri
 describe("diff", () => {
   it("is empty exactly when both sides are equal", () => {
     fc.assert(fc.property(json, (x) => expect(diff(x, structuredClone(x))).toEqual([])));
-    fc.assert(fc.property(json, json, (x, y) => expect(diff(x, y).length === 0).toBe(JSON.stringify(sorted(x)) === JSON.stringify(sorted(y)))));
+    fc.assert(
+      fc.property(json, json, (x, y) => expect(diff(x, y).length === 0).toBe(JSON.stringify(sorted(x)) === JSON.stringify(sorted(y)))),
+    );
   });
 
   it("says where something was added, changed and taken away", () => {
@@ -54,7 +68,9 @@ describe("prune", () => {
 
   it("drops what the server added, also inside lists", () => {
     const live = { spec: { replicas: 1, containers: [{ name: "c", image: "i", imagePullPolicy: "Always" }] }, status: {} };
-    expect(pruneMap(live, { spec: { containers: [{ name: "c", image: "old" }] } })).toEqual({ spec: { containers: [{ name: "c", image: "i" }] } });
+    expect(pruneMap(live, { spec: { containers: [{ name: "c", image: "old" }] } })).toEqual({
+      spec: { containers: [{ name: "c", image: "i" }] },
+    });
   });
 });
 
@@ -64,15 +80,28 @@ describe("normalise", () => {
   });
 
   it("drops server-owned metadata and folds stringData into data", () => {
-    const object = { apiVersion: "v1", kind: "Secret", metadata: { name: "s", uid: "u", managedFields: [] }, data: { a: "eA==" }, stringData: { b: "x", c: unknown } };
-    expect(normalise(object)).toEqual({ apiVersion: "v1", kind: "Secret", metadata: { name: "s" }, data: { a: "eA==", b: "eA==", c: unknown } });
+    const object = {
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "s", uid: "u", managedFields: [] },
+      data: { a: "eA==" },
+      stringData: { b: "x", c: unknown },
+    };
+    expect(normalise(object)).toEqual({
+      apiVersion: "v1",
+      kind: "Secret",
+      metadata: { name: "s" },
+      data: { a: "eA==", b: "eA==", c: unknown },
+    });
     expect(foldStringData({ kind: "ConfigMap", stringData: { a: "1" } })).toEqual({ kind: "ConfigMap", stringData: { a: "1" } });
   });
 });
 
 describe("property paths", () => {
   it("come back as they were written", () => {
-    fc.assert(fc.property(fc.array(fc.oneof(key, fc.nat(9)), { minLength: 1, maxLength: 4 }), (x) => expect(parsePattern(pathText(x))).toEqual(x)));
+    fc.assert(
+      fc.property(fc.array(fc.oneof(key, fc.nat(9)), { minLength: 1, maxLength: 4 }), (x) => expect(parsePattern(pathText(x))).toEqual(x)),
+    );
   });
 
   it("are read in every form that Pulumi knows", () => {
@@ -83,8 +112,27 @@ describe("property paths", () => {
 });
 
 describe("ignored paths", () => {
-  const object = { spec: { replicas: 1, containers: [{ name: "a", image: "1" }, { name: "b", image: "1" }] }, data: { x: "1", y: "1" } };
-  const live = { spec: { replicas: 5, containers: [{ name: "a", image: "9" }, { name: "b", image: "8" }] }, data: { x: "2", y: "2" }, more: 1 };
+  const object = {
+    spec: {
+      replicas: 1,
+      containers: [
+        { name: "a", image: "1" },
+        { name: "b", image: "1" },
+      ],
+    },
+    data: { x: "1", y: "1" },
+  };
+  const live = {
+    spec: {
+      replicas: 5,
+      containers: [
+        { name: "a", image: "9" },
+        { name: "b", image: "8" },
+      ],
+    },
+    data: { x: "2", y: "2" },
+    more: 1,
+  };
   const apply = (...texts: string[]): JsonMap => withIgnored(object, live, texts.map(parsePattern));
 
   it("take the live value: at the top, nested, and in lists", () => {
@@ -100,7 +148,11 @@ describe("ignored paths", () => {
   });
 
   it("leave no change at or below them, and change nothing else", () => {
-    expect(changed({ spec: { replicas: 5 }, data: { x: "1" } }, { spec: { replicas: 1 }, data: { x: "2" } }, ["spec.replicas"]).changes.map(({ path: at }) => at)).toEqual([["data", "x"]]);
+    expect(
+      changed({ spec: { replicas: 5 }, data: { x: "1" } }, { spec: { replicas: 1 }, data: { x: "2" } }, ["spec.replicas"]).changes.map(
+        ({ path: at }) => at,
+      ),
+    ).toEqual([["data", "x"]]);
     fc.assert(
       fc.property(map, map, key, (before, after, name) => {
         fc.pre(!["metadata", "apiVersion", "kind", "stringData"].includes(name));
@@ -119,13 +171,23 @@ describe("ignored paths", () => {
 });
 
 describe("replacement", () => {
-  const workload = (kind: string, spec: JsonMap): JsonMap => ({ apiVersion: "apps/v1", kind, metadata: { name: "w", namespace: "n" }, spec });
+  const workload = (kind: string, spec: JsonMap): JsonMap => ({
+    apiVersion: "apps/v1",
+    kind,
+    metadata: { name: "w", namespace: "n" },
+    spec,
+  });
 
   it.each([
     ["DaemonSet", { selector: { matchLabels: { a: "1" } } }, { selector: { matchLabels: { a: "2" } } }, ["spec.selector.matchLabels.a"]],
     ["DaemonSet", { template: { a: 1 } }, { template: { a: 2 } }, []],
     ["StatefulSet", { serviceName: "a", replicas: 1 }, { serviceName: "b", replicas: 2 }, ["spec.serviceName"]],
-    ["StatefulSet", { volumeClaimTemplates: [{ spec: { size: 1 } }] }, { volumeClaimTemplates: [{ spec: { size: 2 } }] }, ["spec.volumeClaimTemplates[0].spec.size"]],
+    [
+      "StatefulSet",
+      { volumeClaimTemplates: [{ spec: { size: 1 } }] },
+      { volumeClaimTemplates: [{ spec: { size: 2 } }] },
+      ["spec.volumeClaimTemplates[0].spec.size"],
+    ],
     ["StatefulSet", {}, { revisionHistoryLimit: 2 }, ["spec.revisionHistoryLimit"]],
     ["Deployment", { selectors: 1 }, { selectors: 2 }, []],
   ])("of a %s whose spec goes from %j to %j: %j", (kind, before, after, forced) => {
@@ -134,11 +196,19 @@ describe("replacement", () => {
 
   it("knows the immutable fields of other kinds", () => {
     const forced = (apiVersion: string, kind: string, before: JsonMap, after: JsonMap): string[] =>
-      paths(changed({ apiVersion, kind, metadata: { name: "o" }, ...before }, { apiVersion, kind, metadata: { name: "o" }, ...after }).forced);
+      paths(
+        changed({ apiVersion, kind, metadata: { name: "o" }, ...before }, { apiVersion, kind, metadata: { name: "o" }, ...after }).forced,
+      );
     expect(forced("v1", "Service", { spec: { clusterIP: "None" } }, { spec: { clusterIP: "" } })).toEqual(["spec.clusterIP"]);
-    expect(forced("batch/v1", "Job", { spec: { template: { a: 1 }, suspend: true } }, { spec: { template: { a: 2 } } })).toEqual(["spec.template.a"]);
-    expect(forced("v1", "Pod", { spec: { containers: [{ image: "1" }] } }, { spec: { containers: [{ image: "2" }] } })).toEqual(["spec.containers[0].image"]);
-    expect(forced("rbac.authorization.k8s.io/v1", "RoleBinding", { roleRef: { name: "a" } }, { roleRef: { name: "b" } })).toEqual(["roleRef.name"]);
+    expect(forced("batch/v1", "Job", { spec: { template: { a: 1 }, suspend: true } }, { spec: { template: { a: 2 } } })).toEqual([
+      "spec.template.a",
+    ]);
+    expect(forced("v1", "Pod", { spec: { containers: [{ image: "1" }] } }, { spec: { containers: [{ image: "2" }] } })).toEqual([
+      "spec.containers[0].image",
+    ]);
+    expect(forced("rbac.authorization.k8s.io/v1", "RoleBinding", { roleRef: { name: "a" } }, { roleRef: { name: "b" } })).toEqual([
+      "roleRef.name",
+    ]);
     expect(forced("storage.k8s.io/v1", "StorageClass", { provisioner: "a" }, { provisioner: "b" })).toEqual(["provisioner"]);
     expect(forced("v1", "Node", { spec: { taints: [] } }, { spec: { taints: [{ key: "a" }] } })).toEqual([]);
     expect(forced("example.com/v1", "StatefulSet", { spec: { serviceName: "a" } }, { spec: { serviceName: "b" } })).toEqual([]);
@@ -146,7 +216,13 @@ describe("replacement", () => {
 
   it("of ConfigMaps and Secrets depends on the provider's settings and on `immutable`", () => {
     for (const kind of ["ConfigMap", "Secret"]) {
-      const object = (value: string, more: JsonMap = {}): JsonMap => ({ apiVersion: "v1", kind, metadata: { name: "c" }, data: { a: value }, ...more });
+      const object = (value: string, more: JsonMap = {}): JsonMap => ({
+        apiVersion: "v1",
+        kind,
+        metadata: { name: "c" },
+        data: { a: value },
+        ...more,
+      });
       expect(paths(changed(object("1"), object("2"), [], frozen).forced)).toEqual(["data.a"]);
       expect(changed(object("1"), object("2")).forced).toEqual([]);
       expect(paths(changed(object("1", { immutable: true }), object("2", { immutable: true })).forced)).toEqual(["data.a"]);
@@ -155,9 +231,15 @@ describe("replacement", () => {
   });
 
   it("deletes first only where the name stays and was chosen by the program", () => {
-    const object = (name: string, value: string, annotations: JsonMap = {}): JsonMap => ({ ...workload("DaemonSet", { selector: value }), metadata: { name, namespace: "n", annotations } });
+    const object = (name: string, value: string, annotations: JsonMap = {}): JsonMap => ({
+      ...workload("DaemonSet", { selector: value }),
+      metadata: { name, namespace: "n", annotations },
+    });
     expect(changed(object("a", "1"), object("a", "2")).deleteBeforeReplace).toBe(true);
-    expect(changed(object("a", "1"), object("b", "1"))).toMatchObject({ deleteBeforeReplace: false, forced: [{ path: ["metadata", "name"] }] });
+    expect(changed(object("a", "1"), object("b", "1"))).toMatchObject({
+      deleteBeforeReplace: false,
+      forced: [{ path: ["metadata", "name"] }],
+    });
     const auto = { "pulumi.com/autonamed": "true" };
     expect(changed(object("a", "1", auto), object("a", "2", auto)).deleteBeforeReplace).toBe(false);
     expect(changed(object("a", "1"), object("a", "1")).deleteBeforeReplace).toBe(false);
@@ -188,8 +270,17 @@ describe("the plan", () => {
 
 describe("secrets in the state", () => {
   const mark = "very secret text";
-  const wireMap = fc.dictionary(key, fc.oneof(json, json.map(() => secret(mark)), fc.dictionary(key, fc.constantFrom(secret(mark), "open"))), { maxKeys: 5 }) as fc.Arbitrary<JsonMap>;
-  const inTheClear = (value: unknown): boolean => value === mark || (typeof value === "object" && value !== null && !isSecret(value as JsonMap) && Object.values(value).some(inTheClear));
+  const wireMap = fc.dictionary(
+    key,
+    fc.oneof(
+      json,
+      json.map(() => secret(mark)),
+      fc.dictionary(key, fc.constantFrom(secret(mark), "open")),
+    ),
+    { maxKeys: 5 },
+  ) as fc.Arbitrary<JsonMap>;
+  const inTheClear = (value: unknown): boolean =>
+    value === mark || (typeof value === "object" && value !== null && !isSecret(value as JsonMap) && Object.values(value).some(inTheClear));
 
   it("never lie there in the clear, in outputs or in __inputs", () => {
     fc.assert(
@@ -208,7 +299,13 @@ describe("secrets in the state", () => {
   });
 
   it("come back whole: parse(checkpoint(x)) is x", () => {
-    const live = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c", uid: "u" }, data: { a: mark }, "x-kubernetes-list-type": "set" };
+    const live = {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "c", uid: "u" },
+      data: { a: mark },
+      "x-kubernetes-list-type": "set",
+    };
     const inputs = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "c" }, data: { a: mark } };
     const written = checkpoint(inputs, live, { data: { a: secret(mark) } }, "v1", "manager");
     expect(parseState(written)).toEqual({ inputs, live, initialApiVersion: "v1", fieldManager: "manager" });
@@ -217,20 +314,48 @@ describe("secrets in the state", () => {
 
   it("are cut out of messages, encoded or not", () => {
     const encoded = Buffer.from(mark).toString("base64");
-    expect(withoutSecrets(`Invalid value: "${mark}" or ${encoded}`, { a: [secret({ b: mark })] })).toBe('Invalid value: "[secret]" or [secret]');
+    expect(withoutSecrets(`Invalid value: "${mark}" or ${encoded}`, { a: [secret({ b: mark })] })).toBe(
+      'Invalid value: "[secret]" or [secret]',
+    );
   });
 });
 
 describe("readiness", () => {
-  const object = (apiVersion: string, kind: string, spec: JsonMap, status: JsonMap): JsonMap => ({ apiVersion, kind, metadata: { generation: 2 }, spec, status });
+  const object = (apiVersion: string, kind: string, spec: JsonMap, status: JsonMap): JsonMap => ({
+    apiVersion,
+    kind,
+    metadata: { generation: 2 },
+    spec,
+    status,
+  });
   const observed = { observedGeneration: 2 };
 
   it.each([
-    ["a DaemonSet", object("apps/v1", "DaemonSet", {}, { ...observed, desiredNumberScheduled: 3, numberReady: 2, updatedNumberScheduled: 3 }), "2 of 3 pods ready, 3 updated"],
-    ["an updated DaemonSet", object("apps/v1", "DaemonSet", {}, { ...observed, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 3 }), undefined],
-    ["a DaemonSet that nobody updates", object("apps/v1", "DaemonSet", { updateStrategy: { type: "OnDelete" } }, { ...observed, desiredNumberScheduled: 3, numberReady: 3 }), undefined],
-    ["a StatefulSet", object("apps/v1", "StatefulSet", { replicas: 2 }, { ...observed, readyReplicas: 1, updatedReplicas: 2 }), "1 of 2 replicas ready, 2 updated"],
-    ["a Deployment", object("apps/v1", "Deployment", { replicas: 2 }, { ...observed, availableReplicas: 2, updatedReplicas: 2, replicas: 3 }), "2 of 2 replicas available, 2 updated"],
+    [
+      "a DaemonSet",
+      object("apps/v1", "DaemonSet", {}, { ...observed, desiredNumberScheduled: 3, numberReady: 2, updatedNumberScheduled: 3 }),
+      "2 of 3 pods ready, 3 updated",
+    ],
+    [
+      "an updated DaemonSet",
+      object("apps/v1", "DaemonSet", {}, { ...observed, desiredNumberScheduled: 3, numberReady: 3, updatedNumberScheduled: 3 }),
+      undefined,
+    ],
+    [
+      "a DaemonSet that nobody updates",
+      object("apps/v1", "DaemonSet", { updateStrategy: { type: "OnDelete" } }, { ...observed, desiredNumberScheduled: 3, numberReady: 3 }),
+      undefined,
+    ],
+    [
+      "a StatefulSet",
+      object("apps/v1", "StatefulSet", { replicas: 2 }, { ...observed, readyReplicas: 1, updatedReplicas: 2 }),
+      "1 of 2 replicas ready, 2 updated",
+    ],
+    [
+      "a Deployment",
+      object("apps/v1", "Deployment", { replicas: 2 }, { ...observed, availableReplicas: 2, updatedReplicas: 2, replicas: 3 }),
+      "2 of 2 replicas available, 2 updated",
+    ],
     ["an old status", object("apps/v1", "Deployment", { replicas: 0 }, { observedGeneration: 1 }), "the controller has not seen it yet"],
     ["a Job", object("batch/v1", "Job", { completions: 3 }, { succeeded: 1, active: 1 }), "1 of 3 completions, 1 running"],
     ["a finished Job", object("batch/v1", "Job", {}, { conditions: [{ type: "Complete", status: "True" }] }), undefined],
@@ -242,20 +367,42 @@ describe("readiness", () => {
   });
 
   it("is given up where it cannot come", () => {
-    expect(() => pendingByStatus(object("batch/v1", "Job", {}, { conditions: [{ type: "Failed", status: "True", reason: "BackoffLimitExceeded", message: "m" }] }))).toThrow("BackoffLimitExceeded");
-    expect(() => pendingByStatus(object("apps/v1", "Deployment", {}, { ...observed, conditions: [{ type: "Progressing", reason: "ProgressDeadlineExceeded", message: "too slow" }] }))).toThrow("too slow");
+    expect(() =>
+      pendingByStatus(
+        object("batch/v1", "Job", {}, { conditions: [{ type: "Failed", status: "True", reason: "BackoffLimitExceeded", message: "m" }] }),
+      ),
+    ).toThrow("BackoffLimitExceeded");
+    expect(() =>
+      pendingByStatus(
+        object(
+          "apps/v1",
+          "Deployment",
+          {},
+          { ...observed, conditions: [{ type: "Progressing", reason: "ProgressDeadlineExceeded", message: "too slow" }] },
+        ),
+      ),
+    ).toThrow("too slow");
   });
 });
 
 describe("the wire", () => {
   it("turns properties into plain objects: no marks, no nulls, dashes", () => {
-    expect(toPlain({ a: secret({ b: [secret("x")] }), c: null, x_kubernetes_list_type: "set" })).toEqual({ a: { b: ["x"] }, "x-kubernetes-list-type": "set" });
+    expect(toPlain({ a: secret({ b: [secret("x")] }), c: null, x_kubernetes_list_type: "set" })).toEqual({
+      a: { b: ["x"] },
+      "x-kubernetes-list-type": "set",
+    });
     expect(hasUnknown({ a: [{ b: unknown }] })).toBe(true);
   });
 
   it("reads kinds from type tokens, below components too", () => {
-    expect(kindOfUrn("urn:pulumi:s::p::compute-mesh:index:LocalDb$kubernetes:core/v1:Secret::x")).toEqual({ apiVersion: "v1", kind: "Secret" });
-    expect(kindOfUrn("urn:pulumi:s::p::kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::x")).toEqual({ apiVersion: "gateway.networking.k8s.io/v1", kind: "HTTPRoute" });
+    expect(kindOfUrn("urn:pulumi:s::p::compute-mesh:index:LocalDb$kubernetes:core/v1:Secret::x")).toEqual({
+      apiVersion: "v1",
+      kind: "Secret",
+    });
+    expect(kindOfUrn("urn:pulumi:s::p::kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::x")).toEqual({
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "HTTPRoute",
+    });
     expect(objectId({ metadata: { name: "n" } })).toBe("n");
   });
 
@@ -267,7 +414,7 @@ describe("the wire", () => {
   });
 
   it("tells ways out of a conflict, and only of a conflict", () => {
-    expect(conflictHint(new ApiError(409, "Conflict", "Apply failed with 1 conflict: conflict with \"other\""))).toContain("patchForce");
+    expect(conflictHint(new ApiError(409, "Conflict", 'Apply failed with 1 conflict: conflict with "other"'))).toContain("patchForce");
     expect(conflictHint(new ApiError(409, "AlreadyExists", "there"))).toBe("");
   });
 
@@ -297,7 +444,12 @@ describe("the journal of creates", () => {
 
   it("believes an object only by its uid or by the manager that made it, and half a note not at all", async () => {
     const live = { metadata: { uid: "u", managedFields: [{ manager: "m", operation: "Apply" }] } };
-    expect([madeBy(live, { fieldManager: "m" }), madeBy(live, { fieldManager: "x", uid: "u" }), madeBy(live, { fieldManager: "x" }), madeBy(live, undefined)]).toEqual([true, true, false, false]);
+    expect([
+      madeBy(live, { fieldManager: "m" }),
+      madeBy(live, { fieldManager: "x", uid: "u" }),
+      madeBy(live, { fieldManager: "x" }),
+      madeBy(live, undefined),
+    ]).toEqual([true, true, false, false]);
     await (await openJournal(home)).write("urn", "id", { fieldManager: "m" });
     const folder = path.join(home, "kubernetes-stand-in", "creates");
     fs.writeFileSync(path.join(folder, fs.readdirSync(folder)[0] ?? ""), '{"fieldMan');
@@ -305,7 +457,7 @@ describe("the journal of creates", () => {
   });
 });
 
-/** A copy with the keys of every map in order, for comparing by text. */
+/** A copy for comparing by text: maps as lists of their entries in order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) {
     return value.map(sorted);
@@ -313,7 +465,6 @@ function sorted(value: unknown): unknown {
   if (typeof value !== "object" || value === null) {
     return value;
   }
-  return Object.entries(value)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, item]) => [name, sorted(item)]);
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return { map: entries.map(([name, item]) => [name, sorted(item)]) };
 }

@@ -18,7 +18,14 @@ describe("runtime options", () => {
   });
 
   it("are handed on to the SDK's runner", () => {
-    expect(runtimeOptions({ typescript: false, tsconfig: "a/tsconfig.json", nodeargs: "--trace-warnings --max-old-space-size=512", packagemanager: "pnpm" })).toEqual({
+    expect(
+      runtimeOptions({
+        typescript: false,
+        tsconfig: "a/tsconfig.json",
+        nodeargs: "--trace-warnings --max-old-space-size=512",
+        packagemanager: "pnpm",
+      }),
+    ).toEqual({
       nodeArgs: ["--trace-warnings", "--max-old-space-size=512"],
       packageManager: "pnpm",
       environment: { PULUMI_NODEJS_TSCONFIG_PATH: "a/tsconfig.json" },
@@ -27,7 +34,11 @@ describe("runtime options", () => {
 
   it("keep quoted words together", () => {
     expect(splitWords(`--require "a b.js" --title='x y' z`)).toEqual(["--require", "a b.js", "--title=x y", "z"]);
-    fc.assert(fc.property(fc.array(fc.stringMatching(/^[a-z= -]{1,8}$/)), (words) => expect(splitWords(words.map((word) => `"${word}"`).join(" "))).toEqual(words)));
+    fc.assert(
+      fc.property(fc.array(fc.stringMatching(/^[a-z= -]{1,8}$/)), (words) =>
+        expect(splitWords(words.map((word) => `"${word}"`).join(" "))).toEqual(words),
+      ),
+    );
   });
 });
 
@@ -40,7 +51,14 @@ describe("environment pairs", () => {
 describe("the runner's arguments", () => {
   it("name the monitor as it is, leave out what is empty, and end with the program and its arguments", () => {
     const info = new ProgramInfo().setProgramDirectory("/p").setRootDirectory("/r").setEntryPoint("index.ts");
-    const request = new RunRequest().setInfo(info).setMonitorAddress("127.0.0.1:1").setProject("p").setStack("s").setParallel(4).setDryrun(true).setArgsList(["x"]);
+    const request = new RunRequest()
+      .setInfo(info)
+      .setMonitorAddress("127.0.0.1:1")
+      .setProject("p")
+      .setStack("s")
+      .setParallel(4)
+      .setDryrun(true)
+      .setArgsList(["x"]);
     expect(runnerArgs(request, "127.0.0.1:2")).toEqual([
       ...["--monitor", "127.0.0.1:1", "--engine", "127.0.0.1:2", "--project", "p", "--root-directory", "/r", "--stack", "s", "--pwd", "/p"],
       ...["--parallel", "4", "--dry-run", "index.ts", "x"],
@@ -70,13 +88,21 @@ describe("a policy pack's output", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(text.length)), (cuts) => {
         const at = [0, ...cuts.sort((a, b) => a - b), text.length];
-        expect(read(...at.slice(1).map((end, index) => text.slice(at[index], end)))).toEqual({ port: ["4321"], rest: "loading 12\n\nlog 7\n99\n" });
+        expect(read(...at.slice(1).map((end, index) => text.slice(at[index], end)))).toEqual({
+          port: ["4321"],
+          rest: "loading 12\n\nlog 7\n99\n",
+        });
       }),
     );
   });
 
   it("gets its stack by environment", () => {
-    const request = new AnalyzerStackConfigureRequest().setStack("s").setProject("p").setOrganization("o").setDryRun(true).setConfigSecretKeysList(["p:a"]);
+    const request = new AnalyzerStackConfigureRequest()
+      .setStack("s")
+      .setProject("p")
+      .setOrganization("o")
+      .setDryRun(true)
+      .setConfigSecretKeysList(["p:a"]);
     request.getConfigMap().set("p:a", "1");
     expect(stackEnvironment(request)).toEqual({
       PULUMI_NODEJS_ORGANIZATION: "o",
@@ -99,7 +125,11 @@ describe("packages", () => {
   beforeAll(() => {
     root = fs.mkdtempSync(path.join(os.tmpdir(), "compute-mesh-packages-"));
     write(".", { name: "program", dependencies: { "@x/a": "*" }, devDependencies: { b: "*", missing: "*" } });
-    write("node_modules/@x/a", { name: "@x/a", version: "1.0.0", pulumi: { resource: true, name: "a", version: "v2.0.0", server: "https://example.com" } });
+    write("node_modules/@x/a", {
+      name: "@x/a",
+      version: "1.0.0",
+      pulumi: { resource: true, name: "a", version: "v2.0.0", server: "https://example.com" },
+    });
     write("node_modules/b", { name: "b", version: "1.0.0" });
     write("node_modules/c", { name: "c", version: "1.0.0" });
     write("stack/node_modules/c", { name: "c", version: "2.0.0" });
@@ -107,7 +137,8 @@ describe("packages", () => {
   afterAll(() => fs.rmSync(root, { recursive: true, force: true }));
 
   it("are found in every node_modules above the program, the nearest first", () => {
-    const versions = (folder: string): string[] => visiblePackages(path.join(root, folder)).map(({ name, version }) => `${name} ${version}`);
+    const versions = (folder: string): string[] =>
+      visiblePackages(path.join(root, folder)).map(({ name, version }) => `${name} ${version}`);
     expect(versions("stack")).toEqual(expect.arrayContaining(["@x/a 1.0.0", "b 1.0.0", "c 2.0.0"]));
     expect(versions(".")).toContain("c 1.0.0");
     expect(directPackages(path.join(root, "stack")).map(({ name }) => name)).toEqual(["@x/a", "b"]);
@@ -115,7 +146,9 @@ describe("packages", () => {
 
   it("name their plugin where they have one", () => {
     const plugin = visiblePackages(root).flatMap((manifest) => pluginOf(manifest) ?? []);
-    expect(plugin.map((each) => each.toObject())).toMatchObject([{ name: "a", kind: "resource", version: "v2.0.0", server: "https://example.com" }]);
+    expect(plugin.map((each) => each.toObject())).toMatchObject([
+      { name: "a", kind: "resource", version: "v2.0.0", server: "https://example.com" },
+    ]);
   });
 
   it("are missed with a remedy", () => {
@@ -125,7 +158,14 @@ describe("packages", () => {
 
 describe("children", () => {
   const child = (script: string, out: string[] = []) =>
-    start({ command: process.execPath, args: ["-e", script], cwd: os.tmpdir(), environment: process.env, stdout: (chunk) => out.push(chunk.toString()), stderr: () => {} });
+    start({
+      command: process.execPath,
+      args: ["-e", script],
+      cwd: os.tmpdir(),
+      environment: process.env,
+      stdout: (chunk) => out.push(chunk.toString()),
+      stderr: () => {},
+    });
 
   it("give their exit code after all their output", async () => {
     const out: string[] = [];
