@@ -64,20 +64,6 @@ export default tseslint.config(
   wall(["providers/**/*.ts"], ["/(components|tools|stacks)/"], "A provider makes nodes and says facts; it knows nothing above them."),
   wall(["tools/**/*.ts"], ["/(components|stacks|tests)/"], "The tool chain runs programs; it is none."),
   {
-    // The gRPC stubs of the SDK have no usable types (their .d.ts files lack the services), so these two speak `any` at the wire.
-    files: ["tools/language-host/**", "tools/kubernetes-provider/**"],
-    rules: {
-      "@typescript-eslint/no-explicit-any": "off",
-      "@typescript-eslint/no-unsafe-argument": "off",
-      "@typescript-eslint/no-unsafe-assignment": "off",
-      "@typescript-eslint/no-unsafe-call": "off",
-      "@typescript-eslint/no-unsafe-member-access": "off",
-      "@typescript-eslint/no-unsafe-return": "off",
-      "@typescript-eslint/no-require-imports": "off",
-      "@typescript-eslint/explicit-module-boundary-types": "off",
-    },
-  },
-  {
     // Tests look into recorded inputs, which are untyped by nature.
     files: ["tests/**/*.ts"],
     rules: {

@@ -119,9 +119,10 @@ export class ComputeMesh extends pulumi.ComponentResource {
 
     const cluster = args.nodeProvider.createCluster(`${name}-cluster`, { parent: this });
     const opt = { parent: this, provider: cluster.kubernetes };
-    const namespace = createNamespace(name, args, plan, opt);
-    const inside = { namespace: namespace.metadata.name };
     const nodes = plan.nodes.map((node) => new ComputeMeshNode(node.name, node.args, opt));
+    // A DaemonSet without nodes counts as ready, so the nodes come first. One list of them here, and not one in every workload, keeps the state small.
+    const namespace = createNamespace(name, args, plan, { ...opt, dependsOn: nodes });
+    const inside = { namespace: namespace.metadata.name };
     createTopicRecords(name, args, plan, inside.namespace, opt);
     const database = new LocalDbDaemonSet(plan.database.name, { ...plan.database.args, ...inside }, opt);
     const ingest = new ShardedIngest(plan.ingest.name, { ...plan.ingest.args, ...inside }, opt);
