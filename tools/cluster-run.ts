@@ -21,7 +21,7 @@ export async function startParts(
   binaries: Record<string, string>,
   kwok: KwokFiles,
   progress: Progress,
-  crds: CrdSet[],
+  crds: { sets: readonly CrdSet[]; folder?: string },
 ): Promise<void> {
   // etcd reads its settings from ETCD_* as well: those of the user are for another one.
   const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith("ETCD_") && key !== "KUBECONFIG"));
@@ -52,7 +52,7 @@ export async function startParts(
     // The controllers load while the CRDs go in.
     await Promise.all([
       applyStorageClass(client.request, kwok.storageClass),
-      installCrds(access, crds, (text) => progress.detail(text)),
+      installCrds(access, crds.sets, { folder: crds.folder, onProgress: (text) => progress.detail(text) }),
       waitUntil("the default service account", context.paths, partNames, () => defaultAccountExists(client.request)),
     ]);
   } finally {

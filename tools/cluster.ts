@@ -34,6 +34,8 @@ export interface StartOptions {
   root?: string;
   /** Sets of CRDs to install once it is ready. Default: none. */
   crds?: CrdSet[];
+  /** Folder with one folder of CRD files per set, in the place of the pinned ones. Default: none. */
+  crdFolder?: string;
   /** For tests: everything ends, and the folder is removed, when this process ends in whatever way. Default: false. */
   ephemeral?: boolean;
   /** No progress lines. Default: false. */
@@ -85,7 +87,7 @@ async function startLocked(
   const began = Date.now();
   const running = await runningCluster(options.name, options.root);
   if (running) {
-    await installCrds(running.access, options.crds ?? []);
+    await installCrds(running.access, options.crds ?? [], { folder: options.crdFolder });
     return { ...running, alreadyRunning: true, milliseconds: Date.now() - began };
   }
   const progress = options.quiet ? silentProgress : startProgress(`starting the cluster ${options.name}`);
@@ -100,7 +102,7 @@ async function startLocked(
       const context: PartContext = { paths, ports: state.ports, pki, stages: kwok.stages };
       const access = writeAccess(options.name, paths, state, pki.caCertificate);
       try {
-        await startParts(context, access, binaries, kwok, progress, options.crds ?? []);
+        await startParts(context, access, binaries, kwok, progress, { sets: options.crds ?? [], folder: options.crdFolder });
         progress.done("ready");
         return { ...describe(options, paths, access), alreadyRunning: false, milliseconds: Date.now() - began };
       } catch (error) {

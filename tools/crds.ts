@@ -7,7 +7,6 @@ import { download, downloadsOff } from "./download";
 import { messageOf, sleep } from "./files";
 import { goModuleFolder } from "./go-module";
 import { type ApiAccess, apiClient, type ApiRequest } from "./kubeconfig";
-import { projectRoot } from "./paths";
 
 /** Sets of CRDs by name. */
 export const crdSets = ["gateway-api", "gloo", "kgateway", "istio", "mcs", "karmada", "openkruise", "volumesnapshot", "k8gb"] as const;
@@ -72,16 +71,13 @@ export function crdsUnavailable(set: CrdSet): string | undefined {
 
 const isCrdFile = (file: string): boolean => /\.ya?ml$/.test(file) && !file.startsWith("kustomization");
 
-/** Folder of CRDs that lies beside the project's own folder where somebody has put one. */
-export const sharedCrds = join(projectRoot, "..", "shared", "crds");
-
 /**
- * Files of a set of CRDs: from `../shared/crds` beside the project, else from the cache, else from the pinned Go module or release.
+ * Files of a set of CRDs: from `folder/<set>` where that is given and there, else from the cache, else from the pinned Go module or release.
  * Undefined where they cannot be had; `crdsUnavailable` says why then.
  */
-export async function crdFiles(set: CrdSet): Promise<string[] | undefined> {
-  const beside = filesIn(join(sharedCrds, set));
-  if (beside.length > 0) return beside;
+export async function crdFiles(set: CrdSet, folder?: string): Promise<string[] | undefined> {
+  const given = folder === undefined ? [] : filesIn(join(folder, set));
+  if (given.length > 0) return given;
   try {
     const files = await pinnedCrdFiles(set);
     reasons.delete(set);
@@ -95,7 +91,7 @@ export async function crdFiles(set: CrdSet): Promise<string[] | undefined> {
 /** Files of a set from its pinned source alone. Throws, with everything that was tried, where they cannot be had. */
 export async function pinnedCrdFiles(set: CrdSet): Promise<string[]> {
   const source = crdSources[set];
-  if (!source) throw new Error(`CRDs of ${set}: no pinned source; put the files into ${join(sharedCrds, set)}`);
+  if (!source) throw new Error(`CRDs of ${set}: no pinned source`);
   const { dir } = await cacheEntry(`crds-${set}-${source.version}`, (folder) => fetchCrds(set, source, folder));
   return filesIn(dir);
 }
@@ -133,14 +129,18 @@ async function fetchCrds(set: CrdSet, source: CrdSource, folder: string): Promis
 }
 
 /** Installs sets of CRDs by server-side apply and waits until they are served. Throws where a set cannot be had. */
-export async function installCrds(access: ApiAccess, sets: readonly CrdSet[], onProgress?: (text: string) => void): Promise<void> {
+export async function installCrds(
+  access: ApiAccess,
+  sets: readonly CrdSet[],
+  options: { folder?: string; onProgress?: (text: string) => void } = {},
+): Promise<void> {
   if (sets.length === 0) return;
   const client = apiClient(access);
   try {
     for (const set of sets) {
-      const files = await crdFiles(set);
+      const files = await crdFiles(set, options.folder);
       if (!files) throw new Error(crdsUnavailable(set));
-      onProgress?.(`CRDs of ${set}`);
+      options.onProgress?.(`CRDs of ${set}`);
       await applyCrds(client.request, files);
     }
   } finally {

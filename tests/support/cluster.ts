@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { type ClusterInfo, deleteCluster, startCluster, temporaryRoot } from "../../tools/cluster";
 import type { CrdSet } from "../../tools/crds";
 import { apiClient, type ApiRequest } from "../../tools/kubeconfig";
+import { sharedCrds } from "./crds";
 
 /** How a test's cluster is started. */
 export interface TestClusterOptions {
@@ -33,7 +34,7 @@ export async function testCluster(options: TestClusterOptions = {}): Promise<Tes
   const root = temporaryRoot(tmpdir());
   const name = options.name ?? "test";
   try {
-    const info = await startCluster({ name, root, ephemeral: true, quiet: true, crds: options.crds });
+    const info = await startCluster({ name, root, ephemeral: true, quiet: true, crds: options.crds, crdFolder: sharedCrds });
     const client = apiClient(info.access, 60_000);
     return {
       kubeconfigPath: info.kubeconfigPath,

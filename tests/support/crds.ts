@@ -2,8 +2,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type CrdSet, sharedCrds } from "../../tools/crds";
+import type { CrdSet } from "../../tools/crds";
 import { projectRoot } from "../../tools/paths";
+
+/** Folder of upstream CRDs beside the project's own, preferred where it is there. */
+export const sharedCrds = join(projectRoot, "..", "shared", "crds");
 
 /** Why a set of CRDs cannot be had, or `undefined` where it can. Fetches it into the cache where it does not lie beside the project. */
 export function crdsMissing(set: CrdSet): string | undefined {
