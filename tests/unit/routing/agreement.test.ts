@@ -53,6 +53,9 @@ const specArbitrary = fc.record({
 
 type RandomRoutes = typeof specArbitrary extends fc.Arbitrary<infer T> ? T : never;
 
+const bare = { path: { prefix: "/a" }, methods: undefined, query: undefined, snapshot: undefined, shard: undefined };
+const certainTie: RandomRoutes = { matches: [[{ ...bare, headers: { h: "1" } }], [{ ...bare, headers: { i: "1" } }]], byQuery: false };
+
 function specOf({ matches, byQuery }: RandomRoutes): RoutesSpec {
   const routes = matches.map((list, index): MeshRoute => {
     const to = [
@@ -165,7 +168,8 @@ describe("both targets and our own matcher", () => {
         expect({ tied: tied !== undefined, problems: noted }).toEqual({ tied: noted.length > 0, problems: noted });
         ties += tied === undefined ? 0 : 1;
       }),
-      { numRuns: 25 },
+      // One header each, and a request can have both: a tie for certain, so that the count below never hangs on chance.
+      { numRuns: 25, examples: [[certainTie]] },
     );
     expect(ties).toBeGreaterThan(0);
   });
