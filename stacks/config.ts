@@ -43,11 +43,24 @@ function readCloud(problems: model.Problems, cloud: Record<string, unknown> | un
     case "local":
       return readLocal(problems, cloud["local"]);
     case "existing":
-      return model.checkObject(problems, "cloud.existing", cloud["existing"])
-        ? existingProvider(cloud["existing"] as unknown as ExistingProviderOptions)
-        : undefined;
+      return readExisting(problems, cloud["existing"]);
     default:
       return undefined;
+  }
+}
+
+function readExisting(problems: model.Problems, existing: unknown): NodeProvider | undefined {
+  if (!model.checkObject(problems, "cloud.existing", existing)) {
+    return undefined;
+  }
+  try {
+    return existingProvider(existing as unknown as ExistingProviderOptions);
+  } catch (error) {
+    if (!(error instanceof model.MeshInputError)) {
+      throw error;
+    }
+    problems.addAll("cloud.existing", error.problems);
+    return undefined;
   }
 }
 
@@ -58,20 +71,16 @@ function readLocal(problems: model.Problems, local: unknown): NodeProvider | und
   }
   model.checkKnownKeys(problems, "cloud.local", local, ["cluster", "region", "kubeconfigPath"]);
   const { cluster = "local", region = "local-1", kubeconfigPath } = local;
-  for (const [key, value] of Object.entries({ cluster, region })) {
-    model.checkDnsLabel(problems, `cloud.local.${key}`, value);
+  const named = model.checkDnsLabel(problems, "cloud.local.cluster", cluster);
+  const placed = model.checkDnsLabel(problems, "cloud.local.region", region);
+  const file = kubeconfigPath ?? (named ? path.join(clusters, cluster, "kubeconfig") : undefined);
+  const found = typeof file === "string" && fs.existsSync(file);
+  if (kubeconfigPath !== undefined && !found) {
+    problems.add("cloud.local.kubeconfigPath", kubeconfigPath, "the path of a kubeconfig is allowed, and there is no such file");
+  } else if (named && !found) {
+    problems.add("cloud.local.cluster", cluster, `no such cluster is up: start it with \`npm run cluster -- up --name ${cluster}\``);
   }
-  const file = typeof kubeconfigPath === "string" ? kubeconfigPath : path.join(clusters, String(cluster), "kubeconfig");
-  if (!fs.existsSync(file)) {
-    problems.add(
-      "cloud.local.cluster",
-      cluster,
-      `no such cluster is up: start it with \`npm run cluster -- up --name ${String(cluster)}\``,
-    );
-  }
-  return problems.any
-    ? undefined
-    : localProvider({ kubeconfig: fs.readFileSync(file, "utf8"), clusterName: String(cluster), region: String(region) });
+  return named && placed && found ? localProvider({ kubeconfig: fs.readFileSync(file, "utf8"), clusterName: cluster, region }) : undefined;
 }
 
 function readObject(problems: model.Problems, key: string, text: string | undefined, allowed: string): Record<string, unknown> | undefined {

@@ -5,7 +5,7 @@ import type { MeshSummary } from "../src/model/summary";
 export function formatSummary(summary: MeshSummary): string {
   const { shards } = summary;
   return [
-    `Mesh ${summary.mesh} in namespace ${summary.namespace}: ${shards.count} shards × ${shards.replicas} on ${summary.nodes.length} mesh nodes (shard map ${shards.mapVersion})`,
+    `Mesh ${summary.mesh} in namespace ${summary.namespace}: ${count(shards.count, "shard")} × ${shards.replicas} on ${count(summary.nodes.length, "mesh node")} (shard map ${shards.mapVersion})`,
     ...shards.warnings.map((warning) => `  warning: ${warning}`),
     "",
     ...section(
@@ -42,6 +42,10 @@ export function formatSummary(summary: MeshSummary): string {
     "  npm run preview                    what would change, after an edit of stacks/Pulumi.local.yaml",
     "  npm run cluster -- status          the embedded cluster; `-- kubeconfig` prints the file for kubectl",
   ].join("\n");
+}
+
+function count(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? "" : "s"}`;
 }
 
 function shardList(node: MeshSummary["nodes"][number]): string {

@@ -1,19 +1,29 @@
 /** The plain part of a ComputeMesh: every part's args linked by facts and checked, before anything is created. */
-import { checkComponentName, checkDnsLabel, checkKnownKeys, checkObject } from "../model/checks";
-import { joinPath, keyPath, MeshInputError, Problems } from "../model/errors";
-import type { LocalDbFacts, SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
+import { joinPath, keyPath, Problems } from "../model/errors";
+import type { SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
+import { sortedEntries } from "../model/names";
 import { computeShardMap, type PlacementResult } from "../model/placement";
 import type { ShardMap } from "../model/shard-map";
-import { checkShardPlan } from "../model/shards";
 import { type MeshSummary, summarizeMesh } from "../model/summary";
 import type { MeshNodeFacts } from "../model/topology";
 import type { ComputeMeshArgs } from "./compute-mesh";
+import {
+  attempt,
+  below,
+  checkDecided,
+  checkShape,
+  unknownDatabase,
+  unknownGroup,
+  unknownNode,
+  unknownService,
+  unknownShardMap,
+} from "./compute-mesh-checks";
 import { type ComputeMeshNodeArgs, normalizeComputeMeshNode } from "./compute-mesh-node";
 import { type GlooRoutesArgs, normalizeGlooRoutes } from "./gloo-routes";
 import type { LocalDbDaemonSetArgs } from "./local-db-daemon-set";
 import { normalizeLocalDb } from "./local-db-plan";
 import type { ShardedIngestArgs } from "./sharded-ingest";
-import { normalizeShardedIngest } from "./sharded-ingest-plan";
+import { normalizeShardedIngest, shardPlanOf } from "./sharded-ingest-plan";
 import type { SnapshotGroupArgs } from "./snapshot-group";
 import { normalizeSnapshotGroup } from "./snapshot-group-plan";
 import type { VersionedServiceArgs } from "./versioned-service";
@@ -43,21 +53,6 @@ export interface ComputeMeshPlan {
   summary: MeshSummary;
 }
 
-const argsKeys = [
-  "nodeProvider",
-  "namespace",
-  "nodes",
-  "shards",
-  "topics",
-  "kafka",
-  "database",
-  "ingest",
-  "snapshots",
-  "services",
-  "routes",
-  "transforms",
-];
-
 /**
  * Links and checks everything.
  *
@@ -65,43 +60,45 @@ const argsKeys = [
  */
 export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): ComputeMeshPlan {
   const problems = new Problems(`computeMesh ${JSON.stringify(name)}`);
-  checkShape(problems, name, args);
-  problems.throwIfAny();
-
+  if (!checkShape(problems, name, args)) {
+    problems.throwIfAny();
+  }
   const namespace = args.namespace ?? name;
-  const nodes = Object.entries(args.nodes).map(([nodeName, entry]) => ({
+  const nodes = sortedEntries(args.nodes).map(([nodeName, entry]) => ({
     name: `${name}-node-${nodeName}`,
     args: { ...entry, nodeName, mesh: name, nodeProvider: args.nodeProvider },
   }));
-  const facts = nodes.map((node) =>
-    attempt(problems, keyPath("nodes", node.args.nodeName), () => args.nodeProvider.facts(normalizeComputeMeshNode(node.name, node.args))),
+  const facts = planNodes(problems, name, args, nodes);
+  attempt(
+    problems,
+    () => checkTopics(args),
+    (path) => (path === "shardCount" ? "shards.count" : path),
   );
-  checkShardPlan(problems, "", { shardCount: args.shards.count, topics: args.topics });
-  // What follows needs every node; with a wrong one it would only repeat what was found.
-  problems.throwIfAny();
-  const linked = { namespace, nodes: facts.filter((one) => one !== undefined) };
-  const placement = placeShards(problems, args, linked.nodes);
-  problems.throwIfAny();
+  const placement = placeShards(problems, args, nodes, facts);
 
-  const map = (placement as PlacementResult).map;
-  const data = { ...linked, shardMap: map, topics: args.topics, kafka: args.kafka };
-  const database = { name: `${name}-db`, args: { ...args.database, ...linked } };
-  const databaseFacts = attempt(problems, "database", () => normalizeLocalDb(database.name, database.args).facts);
-  // The other parts are checked even where the database is wrong: they need no more of it than that it is there.
+  // A wrong node, shard or database has a stand-in from here on, so that what follows is checked in the same run. Nothing is made of stand-ins.
+  const links = { namespace, nodes: facts.length === 0 ? [unknownNode(name, 0, undefined)] : facts };
+  const map = placement?.map ?? unknownShardMap(args.shards.count, links.nodes);
+  const data = { ...links, shardMap: map, topics: Object.fromEntries(sortedEntries(args.topics)), kafka: args.kafka };
+  const database = { name: `${name}-db`, args: { ...args.database, ...links } };
+  checkDecided(problems, "database", args.database, links);
+  const databaseFacts = attempt(problems, () => normalizeLocalDb(database.name, database.args).facts, below("database"));
   const db = databaseFacts ?? unknownDatabase;
   const ingest = { name: `${name}-ingest`, args: { ...args.ingest, ...data, database: db } };
-  attempt(problems, "ingest", () => normalizeShardedIngest(ingest.name, ingest.args), ["topics", "kafka"]);
+  checkDecided(problems, "ingest", args.ingest, { ...data, database: db });
+  attempt(problems, () => normalizeShardedIngest(ingest.name, ingest.args), below("ingest", ["topics", "kafka"]));
   const groups = planSnapshotGroups(problems, name, args, { ...data, database: db });
-  const services = planServices(problems, name, args, { ...linked, shardMap: map, database: db }, groups);
-  const routes = planRoutes(problems, name, args, { namespace, services: services.map((one) => one.facts) });
+  const services = planServices(problems, name, args, { ...links, database: db, ...(placement && { shardMap: map }) }, groups);
+  const serviceFacts = services.map((one) => one.facts);
+  const routes = planRoutes(problems, name, args, namespace, serviceFacts);
   problems.throwIfAny();
 
   return {
     namespace,
     podSecurity: podSecurityOf(args),
-    facts: linked.nodes,
+    facts,
     shardMap: map,
-    topics: args.topics,
+    topics: data.topics,
     nodes,
     database,
     ingest,
@@ -111,78 +108,60 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     summary: summarizeMesh({
       mesh: name,
       namespace,
-      nodes: linked.nodes,
+      nodes: facts,
       shardMap: map,
-      warnings: (placement as PlacementResult).warnings,
-      topics: args.topics,
+      warnings: placement?.warnings ?? [],
+      topics: data.topics,
       database: db,
       snapshotGroups: groups.map((group) => ({ key: group.key, facts: group.facts })),
-      services: services.map((service) => service.facts),
+      services: serviceFacts.filter((one) => one !== undefined),
       routes: routes?.facts.routes ?? [],
     }),
   };
 }
 
-/** Keys and kinds of the top level, so that what follows can rely on them. */
-function checkShape(problems: Problems, name: string, args: ComputeMeshArgs): void {
-  checkComponentName(problems, name);
-  checkKnownKeys(problems, "", args, argsKeys);
-  if (args.namespace !== undefined) {
-    checkDnsLabel(problems, "namespace", args.namespace);
-  }
-  if (typeof args.nodeProvider?.createCluster !== "function") {
-    problems.add(
-      "nodeProvider",
-      typeof args.nodeProvider,
-      "a node provider is allowed, for example localProvider({ … }) or existingProvider({ … })",
-    );
-  }
-  for (const key of ["nodes", "shards", "topics", "kafka"] as const) {
-    checkObject(problems, key, args[key]);
-  }
-  for (const key of ["database", "ingest", "snapshots", "services", "routes"] as const) {
-    if (args[key] !== undefined) {
-      checkObject(problems, key, args[key]);
-    }
-  }
-  for (const key of ["nodes", "topics", "snapshots", "services"] as const) {
-    for (const [inner, value] of Object.entries(args[key] ?? {})) {
-      checkObject(problems, keyPath(key, inner), value);
-    }
-  }
-  for (const [nodeName, entry] of Object.entries(args.nodes ?? {})) {
-    checkKnownKeys(problems, keyPath("nodes", nodeName), entry ?? {}, ["spec", "weight", "dataProtection"]);
-  }
-  checkKnownKeys(problems, "shards", args.shards ?? {}, ["count", "replicas", "zoneSpread", "previous"]);
+/** The facts of every node, with a stand-in for each that is wrong. */
+function planNodes(problems: Problems, name: string, args: ComputeMeshArgs, nodes: readonly Part<ComputeMeshNodeArgs>[]): MeshNodeFacts[] {
+  const facts = nodes.map((node) =>
+    attempt(problems, () => args.nodeProvider.facts(normalizeComputeMeshNode(node.name, node.args)), below(nodePath(node))),
+  );
+  const right = facts.find((one) => one !== undefined);
+  return facts.map((one, index) => one ?? unknownNode(name, index, right));
 }
 
-/** Runs one part's own checks and takes its problems over. Paths that begin with one of `ours` are the mesh's own properties. */
-function attempt<T>(problems: Problems, prefix: string, normalize: () => T, ours: readonly string[] = []): T | undefined {
-  try {
-    return normalize();
-  } catch (error) {
-    if (!(error instanceof MeshInputError)) {
-      throw error;
-    }
-    for (const problem of error.problems) {
-      const isOurs = ours.some((key) => problem.path === key || problem.path.startsWith(`${key}.`) || problem.path.startsWith(`${key}[`));
-      problems.addAll(isOurs ? "" : prefix, [problem]);
-    }
-    return undefined;
-  }
+function nodePath(node: Part<ComputeMeshNodeArgs> | undefined): string {
+  return keyPath("nodes", node?.args.nodeName ?? "");
 }
 
-function placeShards(problems: Problems, args: ComputeMeshArgs, nodes: MeshNodeFacts[]): PlacementResult | undefined {
+function checkTopics(args: ComputeMeshArgs): void {
+  const problems = new Problems("topics");
+  shardPlanOf(problems, args.topics, args.shards.count);
+  problems.throwIfAny();
+}
+
+function placeShards(
+  problems: Problems,
+  args: ComputeMeshArgs,
+  nodes: readonly Part<ComputeMeshNodeArgs>[],
+  facts: MeshNodeFacts[],
+): PlacementResult | undefined {
   const { count, replicas, zoneSpread, previous } = args.shards;
+  // The zone of a stand-in is not known: with one, what is required can only be checked afterwards.
+  const known = facts.every((one, index) => one.name === nodes[index]?.args.nodeName);
+  const spread = !known && zoneSpread === "required" ? "preferred" : zoneSpread;
   const request = {
-    nodes,
+    nodes: facts,
     shardCount: count,
     ...(replicas === undefined ? {} : { replicas }),
     // The placement checks the word itself.
-    ...(zoneSpread === undefined ? {} : { zoneSpread: zoneSpread as "preferred" | "required" }),
+    ...(spread === undefined ? {} : { zoneSpread: spread as "preferred" | "required" }),
     ...(previous === undefined ? {} : { previous }),
   };
-  return attempt(problems, "shards", () => computeShardMap(request), ["nodes"]);
+  const place = (path: string): string =>
+    path === "shardCount"
+      ? "shards.count"
+      : below("shards", ["nodes"])(path.replace(/^nodes\[(\d+)\]/, (_all, index: string) => nodePath(nodes[Number(index)])));
+  return attempt(problems, () => computeShardMap(request), place);
 }
 
 type DataLinks = Pick<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
@@ -192,17 +171,16 @@ interface PlannedGroup extends Part<SnapshotGroupArgs> {
   facts: SnapshotGroupFacts;
 }
 interface PlannedService extends Part<VersionedServiceArgs> {
-  facts: VersionedServiceFacts;
+  facts: VersionedServiceFacts | undefined;
 }
 
 function planSnapshotGroups(problems: Problems, name: string, args: ComputeMeshArgs, links: DataLinks): PlannedGroup[] {
-  return Object.entries(args.snapshots ?? {}).flatMap(([key, own]) => {
+  return sortedEntries(args.snapshots ?? {}).map(([key, own]) => {
+    const path = keyPath("snapshots", key);
     const part = { key, name: `${name}-snapshots-${key}`, args: { ...own, ...links } };
-    const facts = attempt(problems, keyPath("snapshots", key), () => normalizeSnapshotGroup(part.name, part.args).facts, [
-      "topics",
-      "kafka",
-    ]);
-    return facts ? [{ ...part, facts }] : [];
+    checkDecided(problems, path, own, links);
+    const facts = attempt(problems, () => normalizeSnapshotGroup(part.name, part.args).facts, below(path, ["topics", "kafka"]));
+    return { ...part, facts: facts ?? unknownGroup(part.name, own, undefined) };
   });
 }
 
@@ -213,20 +191,18 @@ function planServices(
   links: ServiceLinks,
   groups: PlannedGroup[],
 ): PlannedService[] {
-  return Object.entries(args.services ?? {}).flatMap(([key, { snapshotGroup, ...own }]) => {
+  return sortedEntries(args.services ?? {}).map(([key, { snapshotGroup, ...own }]) => {
     const path = keyPath("services", key);
+    checkDecided(problems, path, own, { ...links, shardMap: undefined, serviceName: key });
     const group = groups.find((one) => one.key === snapshotGroup);
     if (!group) {
-      // A group that is there but wrong has been reported already.
-      if (!Object.hasOwn(args.snapshots ?? {}, snapshotGroup)) {
-        const known = Object.keys(args.snapshots ?? {}).join(", ") || "none";
-        problems.add(joinPath(path, "snapshotGroup"), snapshotGroup, `the key of a snapshot group is allowed; there are: ${known}`);
-      }
-      return [];
+      const known = Object.keys(args.snapshots ?? {}).join(", ") || "none";
+      problems.add(joinPath(path, "snapshotGroup"), snapshotGroup, `the key of a snapshot group is allowed; there are: ${known}`);
     }
-    const part = { name: `${name}-service-${key}`, args: { ...own, ...links, serviceName: key, snapshotGroup: group.facts } };
-    const facts = attempt(problems, path, () => normalizeVersionedService(part.name, part.args).facts);
-    return facts ? [{ ...part, facts }] : [];
+    const facts = group?.facts ?? unknownGroup("unknown", undefined, own);
+    const part = { name: `${name}-service-${key}`, args: { ...own, ...links, serviceName: key, snapshotGroup: facts } };
+    const service = attempt(problems, () => normalizeVersionedService(part.name, part.args).facts, below(path));
+    return { ...part, facts: service ?? unknownService(key, own, facts) };
   });
 }
 
@@ -234,19 +210,19 @@ function planRoutes(
   problems: Problems,
   name: string,
   args: ComputeMeshArgs,
-  links: Pick<GlooRoutesArgs, "namespace" | "services">,
+  namespace: string,
+  services: readonly (VersionedServiceFacts | undefined)[],
 ): (Part<GlooRoutesArgs> & { facts: ReturnType<typeof normalizeGlooRoutes>["facts"] }) | undefined {
-  // With a wrong service every route to it would be reported as well.
-  if (!args.routes || links.services.length < Object.keys(args.services ?? {}).length) {
+  checkDecided(problems, "routes", args.routes, { namespace, services });
+  const facts = services.filter((one) => one !== undefined);
+  // Without the versions of a service every route to it would be reported as well.
+  if (!args.routes || facts.length < services.length) {
     return undefined;
   }
-  const part = { name: `${name}-routes`, args: { ...args.routes, ...links } };
-  const facts = attempt(problems, "routes", () => normalizeGlooRoutes(part.name, part.args).facts);
-  return facts && { ...part, facts };
+  const part = { name: `${name}-routes`, args: { ...args.routes, namespace, services: facts } };
+  const routes = attempt(problems, () => normalizeGlooRoutes(part.name, part.args).facts, below("routes"));
+  return routes && { ...part, facts: routes };
 }
-
-/** Stands for a database whose args are wrong, so that the rest can be checked in the same run; it is never created. */
-const unknownDatabase: LocalDbFacts = { name: "db", engine: "postgres", serviceName: "db", port: 5432, database: "mesh", secretName: "db" };
 
 /** https://kubernetes.io/docs/concepts/security/pod-security-standards: `restricted` knows no NFS volumes, only `privileged` knows hostPath. */
 function podSecurityOf(args: ComputeMeshArgs): ComputeMeshPlan["podSecurity"] {

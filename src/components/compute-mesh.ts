@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { NodeProvider, NodeSpec } from "../../providers/provider";
 import { type ChildTransform, createChild, type DataProtection, dataOptions, orFail } from "../kubernetes/children";
 import { dataLabel, describeLabels } from "../kubernetes/labels";
+import { isObject } from "../model/checks";
 import { contentHash, dnsName, isDnsLabel, stableJson } from "../model/names";
 import type { ShardMap } from "../model/shard-map";
 import type { MeshSummary } from "../model/summary";
@@ -150,12 +151,30 @@ export class ComputeMesh extends pulumi.ComponentResource {
 type ChildOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
 
 /**
- * The args as policies see them and the state keeps them, without what can hold credentials: a provider is known by its name, and the credentials of
- * the database are shown, as a secret, by the LocalDbDaemonSet.
+ * The args as policies see them and the state keeps them, without functions and without what can hold credentials: a provider is known by its name,
+ * and the credentials of the database are shown, as a secret, by the LocalDbDaemonSet. Nothing has been checked yet.
  */
 function shownArgs(args: ComputeMeshArgs): pulumi.Inputs {
-  const { nodeProvider, transforms: _transforms, database: { credentials: _credentials, ...database } = {}, ...shown } = args;
-  return { ...shown, database, nodeProvider: nodeProvider?.name };
+  const { nodeProvider, database, ingest, snapshots, services, routes, ...shown } = shownPart(args);
+  const { credentials: _credentials, ...shownDatabase } = shownPart(database);
+  return {
+    ...shown,
+    nodeProvider: (nodeProvider as NodeProvider | undefined)?.name,
+    database: shownDatabase,
+    ingest: shownPart(ingest),
+    snapshots: shownParts(snapshots),
+    services: shownParts(services),
+    ...(routes === undefined ? {} : { routes: shownPart(routes) }),
+  };
+}
+
+function shownPart(part: unknown): Record<string, unknown> {
+  const { transforms: _transforms, ...shown } = isObject(part) ? part : {};
+  return shown;
+}
+
+function shownParts(parts: unknown): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(isObject(parts) ? parts : {}).map(([key, part]) => [key, shownPart(part)]));
 }
 
 function createNamespace(name: string, args: ComputeMeshArgs, plan: ComputeMeshPlan, opt: ChildOptions): k8s.core.v1.Namespace {

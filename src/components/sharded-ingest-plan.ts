@@ -8,7 +8,7 @@ import { checkComponentName, checkInteger, checkKnownKeys, checkObject, checkQua
 import { joinPath, keyPath, Problems } from "../model/errors";
 import type { LocalDbFacts } from "../model/facts";
 import { pinnedImageProblem } from "../model/images";
-import { dnsName } from "../model/names";
+import { dnsName, sortedEntries } from "../model/names";
 import { checkShardPlan, type ShardPlan } from "../model/shards";
 import type { IngestTopicArgs, ShardedIngestArgs } from "./sharded-ingest";
 
@@ -100,7 +100,7 @@ export function shardPlanOf(problems: Problems, topics: Record<string, IngestTop
   const partitions = Object.entries(topics).map(([topic, args]) => [topic, isObject(args) ? { partitions: args.partitions } : args]);
   const plan = { shardCount, topics: Object.fromEntries(partitions) as ShardPlan["topics"] };
   checkShardPlan(problems, "", plan);
-  return plan;
+  return { ...plan, topics: Object.fromEntries(sortedEntries(plan.topics)) };
 }
 
 /** Ingest and snapshots write SQL of one engine so far. */

@@ -3,7 +3,7 @@ import { nodePlacement, type Toleration } from "../kubernetes/pods";
 import { describeLabels, selectorLabels, serviceLabel, snapshotLabel, versionLabel } from "../kubernetes/labels";
 import { joinPath, keyPath, Problems } from "../model/errors";
 import type { VersionedServiceFacts } from "../model/facts";
-import { dnsName, dnsNameWithin } from "../model/names";
+import { dnsName, dnsNameWithin, sortedEntries } from "../model/names";
 import { checkVersionedService } from "./versioned-service-checks";
 import type { ServiceVersionArgs, StatefulSetPlacementArgs, VersionedServiceArgs } from "./versioned-service";
 
@@ -81,7 +81,7 @@ function pairsOf(name: string, args: VersionedServiceArgs, statefulSet: Stateful
   const service = args.serviceName ?? name;
   const nameOf = (...parts: string[]): string =>
     statefulSet === undefined ? dnsName(...parts) : dnsNameWithin(maxStatefulSetName, ...parts);
-  return Object.entries(args.versions).flatMap(([version, given]) =>
+  return sortedEntries(args.versions).flatMap(([version, given]) =>
     given.snapshots.map((snapshot): ServicePair => {
       const objectName = nameOf(service, version, snapshot);
       const selector = selectorLabels(name, dnsName(version, snapshot));

@@ -4,6 +4,7 @@
  * Offsets live beside the rows and nowhere else, so every consistent copy of the database carries its own exact cut.
  */
 import { keyPath, joinPath, type Problems } from "../model/errors";
+import { sortedEntries } from "../model/names";
 import { partitionsOfShard, type ShardPlan } from "../model/shards";
 
 /** Table with the next offset of every partition that the node has ingested. */
@@ -22,9 +23,7 @@ const identifier = /^[a-z_][a-z0-9_]{0,62}$/;
 
 /** The table of each topic: the given one, or the topic's name in lower case with underscores for dots and hyphens. */
 export function tablesOfTopics(topics: Record<string, { table?: string }>): TopicTables {
-  return Object.fromEntries(
-    Object.entries(topics).map(([topic, { table }]) => [topic, table ?? topic.toLowerCase().replace(/[.-]/g, "_")]),
-  );
+  return Object.fromEntries(sortedEntries(topics).map(([topic, { table }]) => [topic, table ?? topic.toLowerCase().replace(/[.-]/g, "_")]));
 }
 
 /** Notes tables that PostgreSQL would not take unquoted, that two topics share, or that ingest itself uses. */

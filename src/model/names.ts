@@ -45,3 +45,8 @@ export function stableJson(value: unknown): string {
       : inner,
   );
 }
+
+/** The entries of a map in the order of its keys, by code units: what is made of them does not depend on how a file was written, or on the machine. */
+export function sortedEntries<T>(map: Readonly<Record<string, T>>): [key: string, value: T][] {
+  return Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
+}

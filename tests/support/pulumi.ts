@@ -39,6 +39,8 @@ export interface CommandOptions {
 export interface RunningCommand {
   process: ChildProcess;
   outcome: Promise<Outcome>;
+  /** Path of its event log, which grows while it runs. */
+  eventLog: string;
 }
 
 /** The deployment in an exported state, as far as tests look into it. */
@@ -146,7 +148,7 @@ async function makeStack(folder: string, options: TestStackOptions): Promise<Tes
     const command = [verb, ...common, "--event-log", events, ...verbFlags[verb], ...args];
     const child = spawn(binary, command, { env: { ...environment, ...env }, stdio: ["ignore", "pipe", "pipe"] });
     running.add(child);
-    return { process: child, outcome: outcomeOf(child, events).finally(() => running.delete(child)) };
+    return { process: child, outcome: outcomeOf(child, events).finally(() => running.delete(child)), eventLog: events };
   };
   const run =
     (verb: Verb) =>
