@@ -16,6 +16,9 @@ export interface InputProblem {
 
 /** All wrong properties of one subject, as one readable message. */
 export class MeshInputError extends Error {
+  /** The mark of Pulumi's RunError: a program that ends with this error shows its message alone, and no stack trace. */
+  public readonly __pulumiRunError = true;
+
   public constructor(
     /** What was described wrongly, for example `snapshotGroup "nightly"`. */
     public readonly subject: string,

@@ -13,14 +13,14 @@
  *
  * `placement-scores.ts` ranks, `placement-shares.ts` bounds, `placement-flow.ts` assigns; each cites its source.
  */
-import { checkDnsLabel, checkInteger, checkList, checkOneOf, checkUnique, isObject } from "./checks";
+import { checkDnsLabel, checkInteger, checkList, checkObject, checkOneOf, checkUnique, isObject } from "./checks";
 import { joinPath, Problems } from "./errors";
 import { explainShard, describeZoneConflicts, type Placed } from "./placement-explain";
 import { assign } from "./placement-flow";
 import { costRange, rendezvousCosts } from "./placement-scores";
 import { unreachable } from "./placement-state";
 import { computeShares, roundedBounds } from "./placement-shares";
-import { createShardMap, type ShardMap } from "./shard-map";
+import { checkShardMap, createShardMap, type ShardMap } from "./shard-map";
 import { maxShardCount } from "./shards";
 import type { TopologyNode } from "./topology";
 
@@ -162,7 +162,10 @@ function checkRequest(problems: Problems, request: PlacementRequest): void {
       "name",
     );
   }
-  if (previous !== undefined && counted && previous.shardCount !== shardCount) {
+  if (previous !== undefined && checkObject(problems, "previous", previous)) {
+    checkShardMap(problems, "previous", previous);
+  }
+  if (counted && typeof previous?.shardCount === "number" && previous.shardCount !== shardCount) {
     problems.add(
       "shardCount",
       shardCount,

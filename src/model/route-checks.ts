@@ -40,7 +40,8 @@ export function checkOverlaps(problems: Problems, order: readonly SourcedEntry[]
       }
     });
   };
-  groupBy(order, ({ match }) => matchKey(match)).forEach((group) => check(group, (a) => duplicate(a, host)));
+  const equal = groupBy(order, ({ match }) => matchKey(match)).filter((group) => group.length > 1);
+  equal.forEach((group) => check(group, (a) => duplicate(a, host)));
   const plain = order.filter(({ match }) => match.path.kind !== "regex");
   const comparable = groupBy(plain, rankKey).flatMap(splitByCommonNames);
   comparable.forEach((group) => check(group, (a, b) => tie(order, a, b, host)));
@@ -54,7 +55,9 @@ export function checkOverlaps(problems: Problems, order: readonly SourcedEntry[]
         }
       });
   }
-  checkReachable(problems, order, host, reported);
+  // The first of two equal matches may be the one that gets nothing: that has been said.
+  const doubled = equal.flat().map(({ path }) => path);
+  checkReachable(problems, order, host, new Set([...reported, ...doubled]));
 }
 
 function duplicate(a: SourcedEntry, host: string): string {

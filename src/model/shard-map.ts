@@ -126,22 +126,28 @@ export function serializeShardMap(map: ShardMap): string {
 export function parseShardMap(text: string): ShardMap {
   const problems = new Problems("shardMap");
   const document = parseDocument(problems, text, "ShardMap", ["version", "shardCount", "replicas", "owners"]);
-  const { shardCount, replicas, owners } = document;
-  checkInteger(problems, "shardCount", shardCount, { min: 1, max: maxShardCount });
-  checkInteger(problems, "replicas", replicas, { min: 1 });
-  if (checkList(problems, "owners", owners)) {
-    if (owners.length !== shardCount) {
-      problems.add("owners", `${owners.length} entries`, `one entry for each of the ${String(shardCount)} shards is needed`);
-    }
-    owners.forEach((nodes, shard) => checkOwners(problems, joinPath("owners", shard), nodes, replicas));
-  }
+  checkShardMap(problems, "", document);
   problems.throwIfAny();
-  const map = createShardMap(owners as string[][], replicas as number);
+  const map = createShardMap(document["owners"] as string[][], document["replicas"] as number);
   if (document["version"] !== map.version) {
     problems.add("version", document["version"], `the content has version ${map.version}; a shard map is computed, not edited by hand`);
   }
   problems.throwIfAny();
   return map;
+}
+
+/** Notes what is wrong with the numbers and the owners of a shard map that no compiler has seen. */
+export function checkShardMap(problems: Problems, path: string, map: Record<string, unknown>): void {
+  const { shardCount, replicas, owners } = map;
+  checkInteger(problems, joinPath(path, "shardCount"), shardCount, { min: 1, max: maxShardCount });
+  checkInteger(problems, joinPath(path, "replicas"), replicas, { min: 1 });
+  const ownersPath = joinPath(path, "owners");
+  if (checkList(problems, ownersPath, owners)) {
+    if (owners.length !== shardCount) {
+      problems.add(ownersPath, `${owners.length} entries`, `one entry for each of the ${String(shardCount)} shards is needed`);
+    }
+    owners.forEach((nodes, shard) => checkOwners(problems, joinPath(ownersPath, shard), nodes, replicas));
+  }
 }
 
 function checkOwners(problems: Problems, path: string, nodes: unknown, replicas: unknown): void {

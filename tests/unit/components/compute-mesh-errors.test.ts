@@ -43,7 +43,7 @@ describe("ComputeMesh refuses", () => {
     ],
     [
       "a shard map of another number of shards",
-      (mesh) => (mesh.shards.previous = { version: "1", shardCount: 8, replicas: 1, owners: [] }),
+      (mesh) => (mesh.shards.previous = { version: "1", shardCount: 8, replicas: 1, owners: Array(8).fill(["n-1"]) }),
       ["shards.count: 16 is not allowed: the previous map has 8 shards, and another number would cut all data anew"],
     ],
     [

@@ -12,6 +12,7 @@ import {
   serializeShardMap,
   shardsOfNode,
 } from "../../../src/model/shard-map";
+import type { ShardMap } from "../../../src/model/shard-map";
 import { requests } from "../../support/topologies";
 
 const map = createShardMap(
@@ -142,3 +143,18 @@ function pathsOf(text: string): string[] {
   }
   return [];
 }
+
+describe("a previous shard map that was written by hand", () => {
+  const nodes = [{ name: "a", zone: "z", region: "r", cluster: "c", provider: "p", weight: 1 }];
+
+  it("is checked before anything is made of it", () => {
+    const previous = { version: "x", shardCount: 2, replicas: 1 } as unknown as ShardMap;
+    expect(() => computeShardMap({ nodes, shardCount: 2, previous })).toThrow(
+      "shardMap: previous.owners: nothing is not allowed: a list is allowed",
+    );
+    const torn = { version: "x", shardCount: 2, replicas: 1, owners: [["a"], "a"] } as unknown as ShardMap;
+    expect(() => computeShardMap({ nodes, shardCount: 2, previous: torn })).toThrow(
+      'previous.owners[1]: "a" is not allowed: a list is allowed',
+    );
+  });
+});
