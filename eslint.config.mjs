@@ -1,5 +1,5 @@
 // Type-aware rules, and the walls between the rooms (docs/rooms.md says what each room is for).
-import importX from "eslint-plugin-import-x";
+import importX, { createNodeResolver } from "eslint-plugin-import-x";
 import tseslint from "typescript-eslint";
 
 /** Forbids imports that match the patterns, with the reason. */
@@ -26,7 +26,7 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       eqeqeq: "error",
     },
-    settings: { "import-x/resolver": { node: { extensions: [".ts", ".js", ".mjs"] } } },
+    settings: { "import-x/resolver-next": [createNodeResolver({ extensions: [".ts", ".js", ".mjs"] })] },
   },
   {
     // A resource made inside apply vanishes from preview (pulumi issue 16140).
@@ -62,10 +62,11 @@ export default tseslint.config(
     "Components know the provider interface, never one cloud.",
   ),
   wall(["providers/**/*.ts"], ["/(components|tools|stacks)/"], "A provider makes nodes and says facts; it knows nothing above them."),
+  wall(["agent/src/**/*.ts"], [pulumi, "^\\.\\..*/src/(?!model/)"], "The agent runs in the mesh: of the library it knows the pure model only."),
   wall(["tools/**/*.ts"], ["/(components|stacks|tests)/"], "The tool chain runs programs; it is none."),
   {
     // Tests look into recorded inputs, which are untyped by nature.
-    files: ["tests/**/*.ts"],
+    files: ["tests/**/*.ts", "agent/tests/**/*.ts"],
     rules: {
       "@typescript-eslint/no-explicit-any": "off",
       "@typescript-eslint/no-unsafe-argument": "off",

@@ -46,9 +46,11 @@ function compile(title, tsconfig, sources, output) {
   return true;
 }
 
+const agent = "agent";
 const pack = "policy-packs/compute-mesh";
 const done =
   compile("compute-mesh", "tsconfig.build.json", ["src", "providers", "tools"], "dist") &&
+  compile("the agent", `${agent}/tsconfig.json`, [`${agent}/src`, "src/model", `${agent}/package.json`], `${agent}/dist`) &&
   (!existsSync(join(root, pack, "tsconfig.json")) ||
     compile("the policy pack", `${pack}/tsconfig.json`, [`${pack}/src`, `${pack}/package.json`], `${pack}/dist`));
 process.exitCode = done ? 0 : 1;

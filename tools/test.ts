@@ -1,7 +1,8 @@
 /** `npm test`: lint, types, and the jest projects, with one line of true numbers at the end. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { projectRoot, stateDir } from "./paths";
 import { pulumiEnvironment } from "./pulumi-env";
 import { resolveTools } from "./resolve";
@@ -22,6 +23,8 @@ const checks: { name: string; args: string[] }[] = [
 /** The engine and the contract project start clusters of their own; one file at a time keeps two cores free for each. */
 const projects = [
   { name: "unit", args: ["--maxWorkers=2"] },
+  // A failed upload leaves work behind in two of the cloud clients, which would keep jest from ending.
+  { name: "agent", args: ["--runInBand", "--forceExit"] },
   { name: "contract", args: ["--runInBand"] },
   { name: "engine", args: ["--runInBand"] },
 ];
@@ -55,6 +58,8 @@ export async function testCommand(argv: string[]): Promise<number> {
     add(total, readCounts(file, code));
   }
 
+  add(total, await goTests("ingest"));
+
   const line = `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`;
   writeFileSync(join(folder, "counts.txt"), `${line}\n`);
   process.stdout.write(`\n${line}\n`);
@@ -73,6 +78,49 @@ function readCounts(file: string, code: number): Counts {
     failed: code !== 0 && failed === 0 ? 1 : failed,
     skipped: (result["numPendingTests"] ?? 0) + (result["numTodoTests"] ?? 0),
   };
+}
+
+/** The tests of a Go module, counted by its own reports; one skipped test where there is no Go. */
+async function goTests(module: string): Promise<Counts> {
+  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  if (spawnSync("go", ["version"]).status !== 0) {
+    process.stderr.write(`\n── ${module} tests ── skipped: there is no go on PATH\n`);
+    return { ...counts, skipped: 1 };
+  }
+  process.stderr.write(`\n── ${module} tests ──\n`);
+  const child = spawn("go", ["test", "-json", "-count=1", "./..."], {
+    cwd: join(projectRoot, module),
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const code = new Promise<number>((resolve) => child.on("close", (status) => resolve(status ?? 1)).on("error", () => resolve(1)));
+  for await (const line of createInterface({ input: child.stdout })) {
+    const event = parseGoEvent(line);
+    const outcome = event && goOutcomes[event.Action];
+    // Events without a test are about the whole package; what it printed is shown only where it failed.
+    if (event?.Test && outcome) {
+      counts[outcome] += 1;
+    }
+    if (event?.Action === "output" && /^(---|ok|FAIL|panic|\s+\S+_test\.go)/.test(event.Output ?? "")) {
+      process.stderr.write(event.Output ?? "");
+    }
+  }
+  return (await code) !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
+}
+
+interface GoEvent {
+  Action: string;
+  Test?: string;
+  Output?: string;
+}
+
+const goOutcomes: Partial<Record<string, keyof Counts>> = { pass: "passed", fail: "failed", skip: "skipped" };
+
+function parseGoEvent(line: string): GoEvent | undefined {
+  try {
+    return JSON.parse(line) as GoEvent;
+  } catch {
+    return undefined;
+  }
 }
 
 function add(total: Counts, more: Counts): void {

@@ -11,7 +11,7 @@ import { eventually, testCluster, type TestCluster } from "../support/cluster";
 import { sharedCrds } from "../support/crds";
 import { localStack, meshNode, setMesh } from "../support/local-stack";
 import { descendants, type TreeProcess } from "../support/process-tree";
-import type { ExportedResource, RunningCommand, TestStack, Verb } from "../support/pulumi";
+import type { RunningCommand, TestStack, Verb } from "../support/pulumi";
 import { type Outcome, summary } from "../support/pulumi-events";
 import { smallMesh } from "../support/small-mesh";
 
@@ -120,17 +120,6 @@ async function nodesOf(mesh: string): Promise<string[]> {
 const notesOf = (stack: TestStack): string => path.join(stack.folder, "home", "kubernetes-stand-in", "creates");
 const openNotes = (stack: TestStack): string[] => (fs.existsSync(notesOf(stack)) ? fs.readdirSync(notesOf(stack)) : []);
 
-/** The id of a create that was interrupted, in the form of the Kubernetes provider, where its object is there; undefined where it is not. */
-async function madeObject({ type, inputs }: ExportedResource): Promise<string | undefined> {
-  const [, version = "", kind = ""] = type.split(":");
-  const root = version.startsWith("core/") ? version.replace("core", "/api") : `/apis/${version}`;
-  const { resources } = await read(root);
-  const { name: plural } = resources.find((one: any) => one.kind === kind && !one.name.includes("/"));
-  const { name, namespace } = inputs?.["metadata"] as { name: string; namespace?: string };
-  const object = await read(`${root}${namespace === undefined ? "" : `/namespaces/${namespace}`}/${plural}/${name}`);
-  return object && (namespace === undefined ? name : `${namespace}/${name}`);
-}
-
 describe("a killed engine", () => {
   it("says how to go on, leaves no process behind, and can be killed again on the way", async () => {
     const stack = await stackOf("again");
@@ -191,21 +180,17 @@ describe("a killed engine", () => {
     expect(await read("/apis/scheduling.k8s.io/v1/priorityclasses/late-db-priority")).toBeUndefined();
   }, 240_000);
 
-  it("leaves objects that are refused and can be imported where nobody noted the creates, as with the official provider", async () => {
-    const stack = await stackOf("imported");
+  it("leaves objects that are refused and can be adopted where nobody noted the creates, as with the official provider", async () => {
+    const stack = await stackOf("adopted");
     await gone(await killEngine(stack, "up", 34));
     fs.rmSync(notesOf(stack), { recursive: true });
     await cancel(stack);
-    expect(errors(await stack.up())).toContain("already exists");
-
-    const pending = ((await stack.export()).deployment.pending_operations ?? []).map((one) => one.resource);
-    const found = await Promise.all(pending.map(async (one) => ({ urn: one.urn, id: await madeObject(one) })));
-    const imports = found.flatMap(({ urn, id }) => (id === undefined ? [] : [urn, id]));
-    expect(imports).not.toEqual([]);
-    const args = [...imports.flatMap((word) => ["--import-pending-creates", word]), "--clear-pending-creates"];
-    succeeded(await stack.refresh({ args }));
-    succeeded(await stack.up());
-    await expectConverged("imported");
+    await clearPending(stack);
+    expect(errors(await stack.preview())).toContain("already exists");
+    succeeded(await stack.up({ env: { PULUMI_K8S_UPSERT_EXISTING_OBJECTS: "true" } }));
+    // Back to a provider that adopts nothing.
+    expect(summary(succeeded(await stack.up()))).toEqual(["update adopted-cluster-kubernetes"]);
+    await expectConverged("adopted");
   }, 240_000);
 });
 

@@ -1,0 +1,156 @@
+/** What the tests share: settings, a Kafka of records in memory, rows in a database. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { formatDocument } from "../../src/model/documents";
+import type { LogEnd, KafkaLog } from "../src/kafka";
+import { parseSettings } from "../src/settings";
+import type { AgentContext } from "../src/shard-snapshot";
+import { createTablesSql } from "../src/sql";
+import { openStore, type StoreSettings } from "../src/stores/open";
+import { findPostgres, type PostgresServer } from "../../tests/unit/ingest/postgres-server";
+
+export const snapshotId = "20261121t0600z";
+export const snapshotTime = Date.parse("2026-11-21T06:00:00Z");
+
+/** `describe`, or a visible skip with the reason. */
+export function describeWhere(there: boolean, missing: string): jest.Describe {
+  if (!there) {
+    process.stderr.write(`skipped: ${missing}\n`);
+  }
+  return there ? describe : describe.skip;
+}
+
+export const postgresBin = findPostgres();
+export const noPostgres = "no PostgreSQL below /usr/lib/postgresql";
+
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), "mesh-agent-"));
+}
+
+export function removeFolder(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+}
+
+export function settingsText(changes: Record<string, unknown> = {}): string {
+  return formatDocument("SnapshotGroupSettings", {
+    name: "hourly",
+    schedule: "0 * * * *",
+    timeZone: "UTC",
+    allowedLatenessSeconds: 0,
+    timeoutSeconds: 5,
+    store: { directory: { path: "/nowhere", shared: true } },
+    shardMap: { version: "v", shardCount: 2, replicas: 1 },
+    topics: { orders: { partitions: 4, table: "orders" }, "trade.log": { partitions: 2, table: "trades" } },
+    kafka: { brokers: ["127.0.0.1:1"] },
+    database: { engine: "postgres", host: "127.0.0.1", port: 1, database: "none" },
+    ...changes,
+  });
+}
+
+export async function contextWith(
+  store: StoreSettings,
+  changes: Record<string, unknown> = {},
+): Promise<AgentContext & { lines: string[] }> {
+  const lines: string[] = [];
+  const settings = parseSettings(settingsText({ store, ...changes }));
+  const log: AgentContext["log"] = (level, message, fields) =>
+    void lines.push(JSON.stringify({ level, message, ...fields }, (_k, v) => (typeof v === "bigint" ? String(v) : v)));
+  return { settings, store: await openStore(settings.store), log, lines };
+}
+
+/** Settings, retention and node file as a pod has them. */
+export function writePodFiles(folder: string, settings: Record<string, unknown>, node = { shards: "0,1", primary: "0,1" }): string[] {
+  writeFileSync(join(folder, "settings.json"), settingsText(settings));
+  writeFileSync(join(folder, "retention.json"), formatDocument("SnapshotRetention", { keep: { last: 2 }, pinned: [] }));
+  writeFileSync(join(folder, "node.env"), `MESH_NODE=node-a\nMESH_SHARDS=${node.shards}\nMESH_PRIMARY_SHARDS=${node.primary}\n`);
+  return ["--settings", folder, "--node-file", join(folder, "node.env")];
+}
+
+/** One offset of a log: a record with a time, or something that no consumer sees. */
+export interface FakeEntry {
+  time: number;
+  kind?: "record" | "marker" | "aborted" | "gone" | "open";
+}
+
+export interface FakeKafka extends KafkaLog {
+  logs: Record<string, FakeEntry[][]>;
+  /** How often a time was asked for. */
+  asked: number;
+}
+
+export function fakeKafka(logs: Record<string, FakeEntry[][]>): FakeKafka {
+  const kafka: FakeKafka = {
+    logs,
+    asked: 0,
+    partitionsOf: (topic) => Promise.resolve(logs[topic]?.length ?? 0),
+    offsetsForTime: (topic, time) => {
+      kafka.asked++;
+      const found = (logs[topic] ?? []).map((log, partition): [number, bigint] => {
+        const index = log.findIndex((entry) => entry.time >= time.getTime());
+        return [partition, BigInt(index < 0 ? log.length : index)];
+      });
+      return Promise.resolve(new Map(found));
+    },
+    // eslint-disable-next-line @typescript-eslint/require-await
+    committed: async function* (topic, partition, from, to): AsyncGenerator<bigint[], LogEnd> {
+      const log = logs[topic]?.[partition] ?? [];
+      for (let at = Number(from); at < Number(to) && at < log.length; at++) {
+        const kind = log[at]?.kind ?? "record";
+        if (kind === "open") {
+          return { decided: BigInt(at), logStart: 0n };
+        }
+        if (kind === "record") {
+          yield [BigInt(at)];
+        }
+      }
+      return { decided: BigInt(Math.min(Number(to), log.length)), logStart: 0n };
+    },
+    close: () => Promise.resolve(),
+  };
+  return kafka;
+}
+
+/** `count` records a second apart, the last `late` of them at or after the time of the snapshot. */
+export function records(count: number, late = 0): FakeEntry[] {
+  return Array.from({ length: count }, (_unused, index) => ({ time: snapshotTime + (index - count + late) * 1000 }));
+}
+
+/** A database with the tables of ingest; returns what the settings say of it. */
+export function createDatabase(server: PostgresServer, name: string): { engine: string; host: string; port: number; database: string } {
+  server.psql(`CREATE DATABASE ${name};`);
+  process.env["DATABASE_USER"] = "mesh";
+  process.env["DATABASE_PASSWORD"] = "unused";
+  inDatabase(server, name, createTablesSql(["orders", "trades"]));
+  return { engine: "postgres", host: "127.0.0.1", port: Number(server.env["PGPORT"]), database: name };
+}
+
+export function inDatabase(server: PostgresServer, name: string, sql: string): string {
+  return server.psql(`\\connect ${name}\n${sql}`);
+}
+
+/** Ingests the records of a log from `from` to before `to`, with values that COPY has to escape. */
+export function ingest(server: PostgresServer, name: string, topic: string, partition: number, to: number, from = 0): void {
+  const table = topic === "orders" ? "orders" : "trades";
+  inDatabase(
+    server,
+    name,
+    `INSERT INTO "${table}" SELECT ${partition}, o, to_timestamp(1790000000 + o / 1000.0), CASE o % 4 WHEN 0 THEN NULL WHEN 1 THEN E'\\\\.' WHEN 2 THEN E'tab\\t line\\n back\\\\ é' ELSE 'k' || o END,
+       CASE WHEN o % 5 = 0 THEN NULL ELSE jsonb_build_object('o', o, 'text', E'"\\\\N\\n\\t') END FROM generate_series(${from}, ${to - 1}) o;
+     INSERT INTO mesh_offsets VALUES ('${topic}', ${partition}, ${to}) ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset;`,
+  );
+}
+
+/** Everything in the tables, to compare two databases. */
+export function contentOf(server: PostgresServer, name: string, where = "true"): string {
+  return inDatabase(
+    server,
+    name,
+    `SELECT 'o', part, off, extract(epoch from ts), key, doc FROM orders WHERE ${where} ORDER BY 2, 3;
+     SELECT 't', part, off, extract(epoch from ts), key, doc FROM trades WHERE ${where} ORDER BY 2, 3;`,
+  );
+}
+
+export function offsetsOf(server: PostgresServer, name: string): string {
+  return inDatabase(server, name, "SELECT topic, partition, next_offset FROM mesh_offsets ORDER BY 1, 2;");
+}

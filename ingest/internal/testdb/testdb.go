@@ -1,0 +1,235 @@
+// Package testdb runs a temporary PostgreSQL server for tests.
+package testdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Server is one cluster on a free port of the loopback interface.
+type Server struct {
+	// Port of the server; it stays the same over restarts.
+	Port      int
+	bin, data string
+	process   *exec.Cmd
+	lifeline  io.Closer
+	databases atomic.Int32
+}
+
+// errMissing is why tests skip.
+var errMissing = errors.New("PostgreSQL's server programs are not in /usr/lib/postgresql/*/bin")
+
+// Main runs the tests of a package with a server, or without one where the programs are missing: then Database skips.
+func Main(m *testing.M, server **Server) int {
+	started, err := start()
+	switch {
+	case errors.Is(err, errMissing):
+		fmt.Fprintln(os.Stderr, "tests with a database are skipped:", err)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	default:
+		defer started.remove()
+		*server = started
+	}
+	return m.Run()
+}
+
+func start() (*Server, error) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		return nil, errMissing
+	}
+	data, err := os.MkdirTemp("", "mesh-ingest-db-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{bin: filepath.Dir(found[len(found)-1]), data: data}
+	owner, err := serverUser()
+	if err != nil {
+		return nil, err
+	}
+	if owner != nil {
+		if err := os.Chown(data, int(owner.Uid), int(owner.Gid)); err != nil {
+			return nil, err
+		}
+	}
+	init := s.command("initdb", "-D", data, "-U", "mesh", "--auth=trust", "--no-sync", "--no-locale", "-E", "UTF8")
+	if text, err := init.CombinedOutput(); err != nil {
+		s.remove()
+		return nil, fmt.Errorf("initdb: %w\n%s", err, text)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s.Port = listener.Addr().(*net.TCPAddr).Port
+	if err := listener.Close(); err != nil {
+		return nil, err
+	}
+	if err := s.Start(); err != nil {
+		s.remove()
+		return nil, err
+	}
+	return s, nil
+}
+
+// serverUser is who the server runs as where the tests run as root, which PostgreSQL refuses.
+func serverUser() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		found, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, _ := strconv.Atoi(found.Uid)
+		gid, _ := strconv.Atoi(found.Gid)
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, errors.New("neither the user postgres nor nobody exists, and PostgreSQL does not run as root")
+}
+
+func (s *Server) command(program string, args ...string) *exec.Cmd {
+	if !filepath.IsAbs(program) {
+		program = filepath.Join(s.bin, program)
+	}
+	command := exec.Command(program, args...)
+	command.Dir = s.data
+	if owner, err := serverUser(); err == nil && owner != nil {
+		command.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
+	}
+	return command
+}
+
+// Start starts the server and waits until it answers. Durable as it comes, so that a kill tells something.
+func (s *Server) Start() error {
+	log, err := os.OpenFile(s.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	// The shell ends the server when the pipe closes, so also when the tests are killed or time out.
+	s.process = s.command("/bin/sh", "-c", `"$@" & read -r _; kill -QUIT $!; wait $!`, "server", filepath.Join(s.bin, "postgres"), "-D", s.data, "-p", strconv.Itoa(s.Port), "-h", "127.0.0.1", "-k", "", "-c", "max_connections=60",
+		"-c", "shared_buffers=128MB", "-c", "max_wal_size=2GB")
+	s.process.Stdout, s.process.Stderr = log, log
+	if s.lifeline, err = s.process.StdinPipe(); err != nil {
+		return err
+	}
+	if err := s.process.Start(); err != nil {
+		return err
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := pgx.Connect(context.Background(), s.DSN("postgres"))
+		if err == nil {
+			return conn.Close(context.Background())
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("PostgreSQL does not answer: %w", err)
+		}
+	}
+}
+
+// Kill ends the server as a crash does: nothing is written any more, clients lose their connections.
+func (s *Server) Kill() error {
+	// SIGQUIT is the server's immediate shutdown; kill -9 of the parent would leave children behind that hold the data directory.
+	if err := s.lifeline.Close(); err != nil {
+		return err
+	}
+	_ = s.process.Wait()
+	return nil
+}
+
+func (s *Server) remove() {
+	if s.process != nil {
+		_ = s.Kill()
+	}
+	_ = os.RemoveAll(s.data)
+	_ = os.Remove(s.data + ".log")
+}
+
+// DSN of a database of the server.
+func (s *Server) DSN(database string) string {
+	return fmt.Sprintf("postgres://mesh@127.0.0.1:%d/%s?sslmode=disable&connect_timeout=5", s.Port, database)
+}
+
+// Database makes a new database with the tables of ingest and returns its name and DSN. Skips the test where there is no server.
+func (s *Server) Database(t testing.TB, tables ...string) (string, string) {
+	t.Helper()
+	if s == nil {
+		t.Skip(errMissing)
+	}
+	name := fmt.Sprintf("test_%d", s.databases.Add(1))
+	Exec(t, s.DSN("postgres"), "CREATE DATABASE "+name)
+	t.Cleanup(func() { Exec(t, s.DSN("postgres"), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
+	Exec(t, s.DSN(name), Schema(tables...))
+	return name, s.DSN(name)
+}
+
+// Schema is what the component library creates: src/ingest/tables.ts.
+func Schema(tables ...string) string {
+	schema := `CREATE TABLE mesh_offsets (
+  topic text NOT NULL,
+  partition int NOT NULL,
+  next_offset bigint NOT NULL CONSTRAINT mesh_offsets_no_gap CHECK (next_offset >= 0),
+  updated timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (topic, partition)
+);`
+	for _, table := range tables {
+		schema += fmt.Sprintf(`CREATE TABLE "%s" (
+  part int NOT NULL,
+  off bigint NOT NULL,
+  ts timestamptz NOT NULL,
+  key text,
+  doc jsonb,
+  PRIMARY KEY (part, off)
+);`, table)
+	}
+	return schema
+}
+
+// Exec runs statements.
+func Exec(t testing.TB, dsn, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), dsn)
+	if err == nil {
+		_, err = conn.PgConn().Exec(context.Background(), sql).ReadAll()
+		_ = conn.Close(context.Background())
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// Text is the single value of a query, as text.
+func Text(t testing.TB, dsn, sql string) string {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	var text *string
+	if err := conn.QueryRow(context.Background(), "SELECT ("+sql+")::text").Scan(&text); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	if text == nil {
+		return "NULL"
+	}
+	return *text
+}
