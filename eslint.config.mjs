@@ -62,7 +62,11 @@ export default tseslint.config(
     "Components know the provider interface, never one cloud.",
   ),
   wall(["providers/**/*.ts"], ["/(components|tools|stacks)/"], "A provider makes nodes and says facts; it knows nothing above them."),
-  wall(["agent/src/**/*.ts"], [pulumi, "^\\.\\..*/src/(?!model/)"], "The agent runs in the mesh: of the library it knows the pure model only."),
+  wall(
+    ["agent/src/**/*.ts"],
+    [pulumi, "^\\.\\..*/src/(?!model/)"],
+    "The agent runs in the mesh: of the library it knows the pure model only.",
+  ),
   wall(["tools/**/*.ts"], ["/(components|stacks|tests)/"], "The tool chain runs programs; it is none."),
   {
     // Tests look into recorded inputs, which are untyped by nature.

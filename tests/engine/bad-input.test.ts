@@ -90,7 +90,10 @@ describe("the stack local", () => {
         ];
       }),
     );
-    await refusedMesh(['routes.routes[2].to[0].service.version: "v9"', 'routes.routes[1].match[0]: "/prices [x-mesh-snapshot: 20261121t0600z]"']);
+    await refusedMesh([
+      'routes.routes[2].to[0].service.version: "v9"',
+      'routes.routes[1].match[0]: "/prices [x-mesh-snapshot: 20261121t0600z]"',
+    ]);
   }, 120_000);
 
   it("reports keys of the stack's configuration that it does not know", async () => {
@@ -124,16 +127,20 @@ ${body}`;
       paths: ["nodes[1].name", "nodes[1].kubernetesNodeName"],
     },
     { type: "LocalDbDaemonSet", args: "", paths: ["nodes[1].name"] },
-  ])("is told by $type of two mesh nodes with one name", async ({ type, args, paths }) => {
-    const common = `namespace: "mesh", nodes: nodes.map((node) => node.facts)`;
-    inline.setProgram(program(`new ${type}("part", { ${common}, ${args} }, { provider });`));
-    const subject = type.charAt(0).toLowerCase() + type.slice(1);
-    await expectRefused(
-      inline,
-      withPreview,
-      paths.map((path) => `${subject} "part": ${path}: "n-1"`),
-    );
-  }, 120_000);
+  ])(
+    "is told by $type of two mesh nodes with one name",
+    async ({ type, args, paths }) => {
+      const common = `namespace: "mesh", nodes: nodes.map((node) => node.facts)`;
+      inline.setProgram(program(`new ${type}("part", { ${common}, ${args} }, { provider });`));
+      const subject = type.charAt(0).toLowerCase() + type.slice(1);
+      await expectRefused(
+        inline,
+        withPreview,
+        paths.map((path) => `${subject} "part": ${path}: "n-1"`),
+      );
+    },
+    120_000,
+  );
 
   it("is told by the placement of two mesh nodes with one name", async () => {
     inline.setProgram(program(`export const map = model.computeShardMap({ nodes: nodes.map((node) => node.facts), shardCount: 2 }).map;`));

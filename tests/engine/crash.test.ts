@@ -144,17 +144,21 @@ describe("a killed engine", () => {
   it.each([
     { mesh: "early", steps: 14 },
     { mesh: "late", steps: 50 },
-  ])("has the next update go on with what it made: killed after $steps steps", async ({ mesh, steps }) => {
-    const stack = await stackOf(mesh);
-    // The next command does not wait for the provider to notice that its engine is gone.
-    const left = await killEngine(stack, "up", steps);
-    await cancel(stack);
-    succeeded(await stack.up());
-    await gone(left);
-    // The engine itself keeps on warning about interrupted creates until they are cleared.
-    await clearPending(stack);
-    await expectConverged(mesh);
-  }, 240_000);
+  ])(
+    "has the next update go on with what it made: killed after $steps steps",
+    async ({ mesh, steps }) => {
+      const stack = await stackOf(mesh);
+      // The next command does not wait for the provider to notice that its engine is gone.
+      const left = await killEngine(stack, "up", steps);
+      await cancel(stack);
+      succeeded(await stack.up());
+      await gone(left);
+      // The engine itself keeps on warning about interrupted creates until they are cleared.
+      await clearPending(stack);
+      await expectConverged(mesh);
+    },
+    240_000,
+  );
 
   it("converges on an update too", async () => {
     const stack = stacks.get("late") as TestStack;
