@@ -10,7 +10,5 @@ module.exports = {
   testMatch: ["<rootDir>/tests/**/*.test.ts"],
   transform: { "^.+\\.ts$": ["@swc/jest", swc] },
   testEnvironment: "node",
-  // The stores' client libraries keep sockets and retries alive that nobody can end.
-  forceExit: true,
   modulePathIgnorePatterns: ["<rootDir>/dist"],
 };

@@ -39,6 +39,14 @@ export interface PulumiSetup {
 /** Passphrase of stacks on this machine, where the user sets none: their state lies in a folder that only its owner can read. */
 const localPassphrase = "compute-mesh-local";
 
+/**
+ * The URL of a Pulumi backend in a folder. Without `metadata=skip` every file has a sidecar with the ending `.attrs`, which is not written atomically as
+ * the state itself is: an engine killed in that moment leaves an empty one, and the state cannot be read ("failed to load checkpoint: EOF").
+ */
+export function fileBackend(folder: string): string {
+  return `file://${folder}?metadata=skip`;
+}
+
 let setup: Promise<PulumiSetup> | undefined;
 
 /** Gets the CLI and decides about plugins; once per process. */
@@ -57,7 +65,7 @@ async function makeSetup(): Promise<PulumiSetup> {
   const home = privateFolder(join(privateFolder(stateDir), "pulumi"));
   const variables: Record<string, string> = {
     PULUMI_HOME: home,
-    PULUMI_BACKEND_URL: `file://${privateFolder(join(stateDir, "state"))}`,
+    PULUMI_BACKEND_URL: fileBackend(privateFolder(join(stateDir, "state"))),
     PULUMI_SKIP_UPDATE_CHECK: "true",
     ...(process.env.PULUMI_CONFIG_PASSPHRASE === undefined &&
       !process.env.PULUMI_CONFIG_PASSPHRASE_FILE && { PULUMI_CONFIG_PASSPHRASE: localPassphrase }),

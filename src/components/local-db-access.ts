@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { createChild, dataOptions } from "../kubernetes/children";
+import { createChild, dataOptions, serviceWithoutWait } from "../kubernetes/children";
 import { componentLabel, dataLabel, describeLabels } from "../kubernetes/labels";
 import type { LocalDbDaemonSetArgs, LocalDbPeerArgs } from "./local-db-daemon-set";
 import { databasePart, type LocalDbPlan } from "./local-db-plan";
@@ -38,7 +38,7 @@ export function createCredentials(parent: pulumi.Resource, args: LocalDbDaemonSe
 export function createAccess(parent: pulumi.Resource, args: LocalDbDaemonSetArgs, plan: LocalDbPlan): k8s.core.v1.Service {
   const metadata = { name: plan.name, namespace: args.namespace, labels: describeLabels(plan.name, databasePart) };
   const service: k8s.core.v1.ServiceArgs = {
-    metadata: { ...metadata, name: plan.facts.serviceName },
+    metadata: { ...metadata, name: plan.facts.serviceName, annotations: serviceWithoutWait },
     spec: {
       selector: plan.selector,
       // A pod talks to its own node's database or to none: another node's would answer for other shards.

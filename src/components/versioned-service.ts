@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { createChild, orFail, type ChildTransform } from "../kubernetes/children";
+import { createChild, orFail, serviceWithoutWait, type ChildTransform } from "../kubernetes/children";
 import type { LocalDbFacts, SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
 import type { ShardMap } from "../model/shard-map";
 import type { MeshNodeFacts } from "../model/topology";
@@ -192,7 +192,7 @@ function createService(
   pair: ServicePair,
 ): k8s.core.v1.Service {
   const service = {
-    metadata: { name: pair.objectName, namespace: args.namespace, labels: pair.labels },
+    metadata: { name: pair.objectName, namespace: args.namespace, labels: pair.labels, annotations: serviceWithoutWait },
     spec: { type: "ClusterIP", selector: pair.selector, ports: servicePorts(plan) },
   };
   return createChild(k8s.core.v1.Service, pair.childName, service, { parent }, args.transforms?.service);
@@ -215,7 +215,7 @@ function createPodServices(
   };
   const single = pair.podServiceNames.map((podName, ordinal) => {
     const service = {
-      metadata: { name: podName, namespace: args.namespace, labels: pair.labels },
+      metadata: { name: podName, namespace: args.namespace, labels: pair.labels, annotations: serviceWithoutWait },
       // Not before it is ready: a pod that has not loaded its snapshot must not answer.
       spec: { type: "ClusterIP", selector: { "statefulset.kubernetes.io/pod-name": podName }, ports: servicePorts(plan) },
     };

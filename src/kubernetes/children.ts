@@ -54,3 +54,9 @@ export interface DataProtection {
 export function dataOptions(protection: DataProtection | undefined): pulumi.CustomResourceOptions {
   return { protect: protection?.protect ?? true, retainOnDelete: protection?.retainOnDelete ?? false };
 }
+
+/**
+ * Annotation of a Service whose workload is waited for itself. Pulumi would wait for an endpoint as well, and where the workload does not come
+ * (because another resource has failed), a failed update would stand still for the ten minutes of that wait.
+ */
+export const serviceWithoutWait: Readonly<Record<string, string>> = { "pulumi.com/skipAwait": "true" };

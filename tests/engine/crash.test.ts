@@ -191,7 +191,7 @@ describe("a killed engine", () => {
     await cancel(stack);
     await clearPending(stack);
     expect(errors(await stack.preview())).toContain("already exists");
-    succeeded(await stack.up({ env: { PULUMI_K8S_UPSERT_EXISTING_OBJECTS: "true" } }));
+    succeeded(await stack.up({ env: { PULUMI_K8S_UPSERT_EXISTING_OBJECTS: "true", PULUMI_K8S_ENABLE_PATCH_FORCE: "true" } }));
     // Back to a provider that adopts nothing.
     expect(summary(succeeded(await stack.up()))).toEqual(["update adopted-cluster-kubernetes"]);
     await expectConverged("adopted");

@@ -8,7 +8,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
-import { pulumiSetup, standInFolders, withFirst } from "../../tools/pulumi-env";
+import { fileBackend, pulumiSetup, standInFolders, withFirst } from "../../tools/pulumi-env";
 import { type Outcome, readOutcome } from "./pulumi-events";
 import { inlineProgram } from "./pulumi-program";
 
@@ -210,7 +210,7 @@ async function environmentOf(folder: string, options: TestStackOptions): Promise
     ...setup.variables,
     PATH: withFirst(folders, process.env["PATH"] ?? ""),
     PULUMI_HOME: home,
-    PULUMI_BACKEND_URL: `file://${state}`,
+    PULUMI_BACKEND_URL: fileBackend(state),
     PULUMI_CONFIG_PASSPHRASE: passphrase,
     PULUMI_SKIP_CHECKPOINTS: "true",
     PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",

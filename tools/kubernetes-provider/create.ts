@@ -7,7 +7,7 @@ import type { Client } from "./client";
 import { ApiError, conflictHint, isForbidden, isNotFound, NoKindError, NotReadyError, withoutSecrets } from "./errors";
 import { isTrue, type JsonMap, type KubeObject, mapAt, objectId, pulumiAnnotation, textAt } from "./json";
 import { madeBy } from "./journal";
-import { fieldManagerOf, log, needClient, type Session, skipsAwait, suffix, waitOf } from "./session";
+import { fieldManagerOf, forcesPatch, log, needClient, type Session, skipsAwait, suffix, waitOf } from "./session";
 import { fromStruct, hasUnknown, toPlain, toStruct, unknown } from "./wire";
 
 /** A namespace or a custom resource definition of the same update may need a moment: pauses before each new attempt, in milliseconds. */
@@ -75,7 +75,7 @@ async function createOnce(session: Session, urn: string, object: KubeObject, man
   const client = needClient(session);
   const there = await client.find(object);
   const id = objectId(there ?? object);
-  const earlier = there ? await session.journal.interrupted(urn, id) : undefined;
+  const earlier = await session.journal.interrupted(urn, id);
   if (there && madeBy(there, earlier)) {
     log(session, "WARNING", urn, `${object.kind} ${id} was made by an update that was interrupted; this update goes on with it`);
     return { live: await client.apply(object, earlier.fieldManager), owner: earlier.fieldManager };
@@ -83,10 +83,12 @@ async function createOnce(session: Session, urn: string, object: KubeObject, man
   if (there && !mayTakeOver(session, object)) {
     throw alreadyExists(object, id);
   }
-  await session.journal.write(urn, id, { fieldManager: manager });
-  const live = await client.apply(object, manager, { force: isTrue(pulumiAnnotation(object, "patchForce")) });
-  await session.journal.write(urn, id, { fieldManager: manager, uid: live.metadata.uid });
-  return { live, owner: manager };
+  // A provider whose engine was killed may still be at it: under one manager the two creates are one, and cannot conflict.
+  const owner = earlier ? fieldManagerOf(object, earlier.fieldManager) : manager;
+  await session.journal.write(urn, id, { fieldManager: owner });
+  const live = await client.apply(object, owner, { force: forcesPatch(session, object) });
+  await session.journal.write(urn, id, { fieldManager: owner, uid: live.metadata.uid });
+  return { live, owner };
 }
 
 /** The object as the server would make it; the inputs as they are where the server cannot judge it yet. */

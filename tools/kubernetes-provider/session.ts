@@ -93,3 +93,8 @@ export function suffix(length: number, seed: Uint8Array = new Uint8Array()): str
 export function fieldManagerOf(object: KubeObject, known?: string): string {
   return pulumiAnnotation(object, "patchFieldManager") ?? known ?? `pulumi-kubernetes-${suffix(8)}`;
 }
+
+/** Whether an apply takes over fields of other managers: by the annotation of the object or the setting of the provider. */
+export function forcesPatch(session: Session, object: KubeObject): boolean {
+  return isTrue(session.settings["enablePatchForce"]) || isTrue(pulumiAnnotation(object, "patchForce"));
+}

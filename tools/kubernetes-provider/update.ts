@@ -5,9 +5,9 @@ import { checkpoint, parseState } from "./checkpoint";
 import type { Client } from "./client";
 import { awaitReady } from "./create";
 import { conflictHint, isForbidden, isNotFound, withoutSecrets } from "./errors";
-import { isTrue, type JsonMap, type KubeObject, mapsAt, objectId, pulumiAnnotation, textAt } from "./json";
+import { type JsonMap, type KubeObject, mapsAt, objectId, textAt } from "./json";
 import { ignoredPatterns, withIgnored } from "./paths";
-import { fieldManagerOf, needClient, type Session } from "./session";
+import { fieldManagerOf, forcesPatch, needClient, type Session } from "./session";
 import { foldStringData } from "./shape";
 import { fromStruct, hasUnknown, toPlain, toStruct } from "./wire";
 
@@ -24,7 +24,7 @@ export async function update(session: Session, request: UpdateRequest): Promise<
   const state = (live: KubeObject): JsonMap => checkpoint(object, live, properties, old.initialApiVersion ?? object.apiVersion, manager);
   let live: KubeObject;
   try {
-    live = await applyOver(needClient(session), object, manager, request.getIgnorechangesList(), preview);
+    live = await applyOver(session, object, manager, request.getIgnorechangesList(), preview);
   } catch (error) {
     if (preview && isForbidden(error)) {
       return new UpdateResponse().setProperties(toStruct(properties));
@@ -39,12 +39,13 @@ export async function update(session: Session, request: UpdateRequest): Promise<
 }
 
 async function applyOver(
-  client: Client,
+  session: Session,
   object: KubeObject,
   manager: string,
   ignored: readonly string[],
   dryRun: boolean,
 ): Promise<KubeObject> {
+  const client = needClient(session);
   const before = await client.get(object);
   const folded = foldStringData(object) as KubeObject;
   const body = withIgnored(folded, before, ignoredPatterns(object, [...ignored])) as KubeObject;
@@ -53,7 +54,7 @@ async function applyOver(
   }
   // The dry run cannot move ownership first, so it would show conflicts that the update does not have.
   const movesLater = dryRun && mapsAt(before, "metadata", "managedFields").some(isUpdateOfPulumi);
-  return client.apply(body, manager, { dryRun, force: movesLater || isTrue(pulumiAnnotation(object, "patchForce")) });
+  return client.apply(body, manager, { dryRun, force: movesLater || forcesPatch(session, object) });
 }
 
 function isUpdateOfPulumi(entry: JsonMap): boolean {
