@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { projectRoot, stateDir } from "./paths";
 import { pulumiEnvironment } from "./pulumi-env";
+import { fetchReferees, refereeEnvironment } from "./referees";
 import { resolveTools } from "./resolve";
 
 interface Counts {
@@ -23,18 +24,23 @@ const checks: { name: string; args: string[] }[] = [
 /** The engine and the contract project start clusters of their own; one file at a time keeps two cores free for each. */
 const projects = [
   { name: "unit", args: ["--maxWorkers=2"] },
-  // A failed upload leaves work behind in two of the cloud clients, which would keep jest from ending.
-  { name: "agent", args: ["--runInBand", "--forceExit"] },
+  // A failed upload leaves work behind in two of the cloud clients: a new process for every file, and no waiting for it at the end.
+  { name: "agent", args: ["--maxWorkers=2", "--workerIdleMemoryLimit=1MB", "--forceExit"] },
   { name: "contract", args: ["--runInBand"] },
   { name: "engine", args: ["--runInBand"] },
 ];
 
+/** @param argv `--all` gets the servers that some tests are held against first; everything else goes to jest. */
 export async function testCommand(argv: string[]): Promise<number> {
+  const forJest = argv.filter((word) => word !== "--all");
   const folder = join(stateDir, "test-results");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // The tool chain is fetched or built before the first test, so that no test waits for a compiler.
   await resolveTools(["etcd", "kubernetes", "kwok", "pulumi"]);
   await pulumiEnvironment();
+  if (argv.includes("--all")) {
+    await fetchReferees();
+  }
 
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const check of checks) {
@@ -52,7 +58,7 @@ export async function testCommand(argv: string[]): Promise<number> {
       "--json",
       `--outputFile=${file}`,
       ...project.args,
-      ...argv,
+      ...forJest,
     ];
     const code = await run(`${project.name} tests`, "npx", ["--no-install", ...args]);
     add(total, readCounts(file, code));
@@ -132,7 +138,7 @@ function add(total: Counts, more: Counts): void {
 function run(title: string, command: string, args: string[]): Promise<number> {
   process.stderr.write(`\n── ${title} ──\n`);
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: projectRoot, stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(command, args, { cwd: projectRoot, env: refereeEnvironment(), stdio: ["ignore", "inherit", "inherit"] });
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 1));
   });
