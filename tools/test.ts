@@ -102,7 +102,7 @@ async function goTests(module: string): Promise<Counts> {
   for await (const line of createInterface({ input: child.stdout })) {
     const event = parseGoEvent(line);
     const outcome = event && goOutcomes[event.Action];
-    // Events without a test are about the whole package; what it printed is shown only where it failed.
+    // Events without a test are about the whole package.
     if (event?.Test && outcome) {
       counts[outcome] += 1;
     }

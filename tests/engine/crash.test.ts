@@ -12,7 +12,7 @@ import { sharedCrds } from "../support/crds";
 import { localStack, meshNode, setMesh } from "../support/local-stack";
 import { descendants, type TreeProcess } from "../support/process-tree";
 import type { RunningCommand, TestStack, Verb } from "../support/pulumi";
-import { type Outcome, summary } from "../support/pulumi-events";
+import { type Outcome, succeeded, summary } from "../support/pulumi-events";
 import { smallMesh } from "../support/small-mesh";
 
 const crds = ["gateway-api"] as const;
@@ -38,13 +38,6 @@ async function stackOf(mesh: string): Promise<TestStack> {
   stacks.set(mesh, stack);
   await stack.setConfig({ name: mesh });
   return stack;
-}
-
-function succeeded(outcome: Outcome): Outcome {
-  if (outcome.code !== 0) {
-    throw new Error(outcome.text);
-  }
-  return outcome;
 }
 
 const errors = (outcome: Outcome): string =>

@@ -2,7 +2,7 @@
 import { testCluster, type TestCluster } from "../support/cluster";
 import { localMesh, localStack, meshNode, setMesh } from "../support/local-stack";
 import type { TestStack } from "../support/pulumi";
-import { type Outcome, summary } from "../support/pulumi-events";
+import { type Outcome, succeeded, summary } from "../support/pulumi-events";
 
 let cluster: TestCluster;
 let stack: TestStack;
@@ -16,13 +16,6 @@ afterAll(async () => {
   await stack?.dispose();
   await cluster?.stop();
 }, 60_000);
-
-function succeeded(outcome: Outcome): Outcome {
-  if (outcome.code !== 0) {
-    throw new Error(outcome.text);
-  }
-  return outcome;
-}
 
 async function read(apiPath: string): Promise<any> {
   const { status, body } = await cluster.request("GET", apiPath);

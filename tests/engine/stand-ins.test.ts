@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { eventually, testCluster, type TestCluster } from "../support/cluster";
 import { type TestStack, type TestStackOptions, testStack } from "../support/pulumi";
-import { type Outcome, summary } from "../support/pulumi-events";
+import { type Outcome, succeeded, summary } from "../support/pulumi-events";
 
 const fixtures = path.join(__dirname, "..", "fixtures");
 const canary = "canary-7c1f0b";
@@ -52,13 +52,6 @@ async function change(method: "POST" | "PATCH" | "DELETE", apiPath: string, body
 
 async function exists(apiPath: string): Promise<boolean> {
   return (await read(apiPath)) !== undefined;
-}
-
-function succeeded(outcome: Outcome): Outcome {
-  if (outcome.code !== 0) {
-    throw new Error(outcome.text);
-  }
-  return outcome;
 }
 
 const texts = (outcome: Outcome): string => outcome.messages.map((message) => message.text).join("\n");

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { testCluster, type TestCluster } from "../support/cluster";
 import { type TestStack, testStack } from "../support/pulumi";
-import { type Outcome, summary } from "../support/pulumi-events";
+import { type Outcome, succeeded, summary } from "../support/pulumi-events";
 
 const canaries = ["canary-first-5d21", "canary-second-91ef"] as const;
 
@@ -26,13 +26,6 @@ afterAll(async () => {
   await stack?.dispose();
   await cluster?.stop();
 }, 60_000);
-
-function succeeded(outcome: Outcome): Outcome {
-  if (outcome.code !== 0) {
-    throw new Error(outcome.text);
-  }
-  return outcome;
-}
 
 async function read(apiPath: string): Promise<any> {
   const { status, body } = await cluster.request("GET", apiPath);

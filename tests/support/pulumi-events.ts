@@ -89,6 +89,14 @@ export function readOutcome(code: number, signal: NodeJS.Signals | null, output:
   };
 }
 
+/** The outcome of a command that must succeed; otherwise the test fails with everything that the command printed. */
+export function succeeded(outcome: Outcome): Outcome {
+  if (outcome.code !== 0) {
+    throw new Error(outcome.text);
+  }
+  return outcome;
+}
+
 /** `op name` of every step, sorted: what most tests compare. */
 export function summary(outcome: Outcome): string[] {
   return outcome.steps.map((step) => `${step.op} ${step.name}`).sort();
