@@ -17,4 +17,5 @@ export * from "./shards";
 export * from "./snapshot-id";
 export * from "./snapshot-store";
 export * from "./summary";
+export * from "./tables";
 export * from "./topology";
