@@ -1,4 +1,5 @@
-// Four projects: `unit` is pure or runs on mocks; `agent` is of the package of that name; `contract` needs the embedded API server; `engine` needs the Pulumi CLI as well.
+// Five projects: `unit` is pure or runs on mocks; `agent` is of the package of that name; `contract` needs the embedded API server; `engine` needs the Pulumi CLI as well;
+// `live` runs real pods on real nodes, where the machine allows it.
 // swc, not ts-jest: types are checked once by `npm run lint`, and the memory of ts-jest grows with every file (ts-jest issue 1967).
 const swc = {
   jsc: { parser: { syntax: "typescript" }, target: "es2022", transform: { useDefineForClassFields: false } },
@@ -15,6 +16,6 @@ const project = (name, more = {}) => ({
 });
 
 module.exports = {
-  projects: [project("unit"), "<rootDir>/agent", project("contract"), project("engine")],
+  projects: [project("unit"), "<rootDir>/agent", project("contract"), project("engine"), project("live")],
   workerIdleMemoryLimit: "1GB",
 };

@@ -23,7 +23,7 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 /** Name of a tool's cache entry: tool, version, platform, and a hash of everything that decides what is built. */
 export function cacheKey(pin: ToolPin, platform: Platform, root: string = projectRoot): string {
   const hash = createHash("sha256");
-  for (const file of ["go.mod", "go.sum"])
+  for (const file of ["go.mod", "go.sum", ...(pin.go.sources ?? [])])
     hash
       .update(`${file}\0`)
       .update(readFileSync(join(root, pin.go.folder, file)))

@@ -77,7 +77,12 @@ async function defaultAccountExists(request: ApiRequest): Promise<boolean> {
 }
 
 /** Polls until `ready` says so. Throws with the log of the first part that ends before. */
-async function waitUntil(what: string, paths: ClusterPaths, parts: readonly PartName[], ready: () => Promise<boolean>): Promise<void> {
+export async function waitUntil(
+  what: string,
+  paths: Pick<ClusterPaths, "pids" | "logs">,
+  parts: readonly string[],
+  ready: () => Promise<boolean>,
+): Promise<void> {
   const deadline = Date.now() + readyTimeoutMilliseconds;
   let last = "";
   for (;;) {

@@ -57,6 +57,23 @@ export const crdSources: Partial<Record<CrdSet, CrdSource>> = {
       ],
     },
   },
+  kgateway: {
+    version: "v2.4.2",
+    module: { path: "github.com/kgateway-dev/kgateway/v2", folder: "install/helm/kgateway-crds/templates" },
+    raw: {
+      base: `${github}/kgateway-dev/kgateway/v2.4.2/install/helm/kgateway-crds/templates`,
+      files: [
+        "backendconfigpolicies",
+        "backends",
+        "directresponses",
+        "gatewayextensions",
+        "gatewayparameters",
+        "httplistenerpolicies",
+        "listenerpolicies",
+        "trafficpolicies",
+      ].map((kind) => `gateway.kgateway.dev_${kind}.yaml`),
+    },
+  },
   volumesnapshot: { version: "v8.6.0", module: { path: "github.com/kubernetes-csi/external-snapshotter/client/v8", folder: "config/crd" } },
   istio: { version: "v1.30.3", module: { path: "istio.io/api", folder: "kubernetes" } },
   mcs: { version: "v0.5.0", module: { path: "sigs.k8s.io/mcs-api", folder: "config/crd" } },

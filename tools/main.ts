@@ -2,6 +2,7 @@
 import { clusterCommand } from "./cluster-command";
 import { environmentCommand } from "./pulumi-env";
 import { destroyCommand, previewCommand, startCommand } from "./start";
+import { liveCommand } from "./live/live";
 import { testCommand } from "./test";
 
 const commands: Record<string, { run: (argv: string[]) => Promise<number>; help: string }> = {
@@ -10,6 +11,7 @@ const commands: Record<string, { run: (argv: string[]) => Promise<number>; help:
   destroy: { run: destroyCommand, help: "take the mesh down (asks first; --yes does not)" },
   cluster: { run: clusterCommand, help: "up | down | status | kubeconfig | delete: the embedded cluster alone" },
   env: { run: environmentCommand, help: 'print the environment for pulumi by hand: eval "$(npm run --silent env)"' },
+  live: { run: liveCommand, help: "up | down | node: the mesh of the stack `live`, real pods on real nodes of this machine" },
   test: { run: testCommand, help: "every test that needs no cloud account" },
 };
 

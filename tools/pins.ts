@@ -2,7 +2,7 @@
 import { arch as nodeArch, platform as nodePlatform } from "node:os";
 
 /** Tools by name. */
-export type ToolName = "etcd" | "kubernetes" | "kwok" | "pulumi";
+export type ToolName = "etcd" | "kubernetes" | "kubernetes-node" | "kwok" | "pulumi" | "containerd" | "coredns" | "kgateway" | "mesh-load";
 
 /** One file to download, with the published list of checksums where there is one. */
 export interface DownloadPin {
@@ -29,6 +29,8 @@ export interface ToolPin {
     packages: string[];
     ldflags: string;
     tags?: string;
+    /** Sources of ours in that folder; the others come from modules, which go.sum pins. Default: none. */
+    sources?: string[];
   };
   /** Official downloads; empty where there are none for the platform. */
   downloads(platform: Platform): DownloadPin[];
@@ -47,7 +49,21 @@ export function currentPlatform(): Platform {
 
 const kubernetesVersion = "1.36.3";
 const pulumiVersion = "3.246.0";
+const kgatewayVersion = "2.4.2";
+const containerdVersion = "2.4.2";
 const component = "k8s.io/component-base/version";
+const kubernetesFlags = `-s -w -X ${component}.gitVersion=v${kubernetesVersion} -X ${component}.gitMajor=1 -X ${component}.gitMinor=36`;
+
+/** Kubernetes binaries are published one by one, and for Linux only. */
+const kubernetesDownloads =
+  (binaries: string[]) =>
+  ({ os, arch }: Platform): DownloadPin[] =>
+    os !== "linux"
+      ? []
+      : binaries.map((binary) => {
+          const url = `https://dl.k8s.io/v${kubernetesVersion}/bin/${os}/${arch}/${binary}`;
+          return { url, checksumUrl: `${url}.sha256`, kind: "binary" as const, binary };
+        });
 
 /** The table of all tools. */
 export const pins: Record<ToolName, ToolPin> = {
@@ -77,16 +93,21 @@ export const pins: Record<ToolName, ToolPin> = {
         "k8s.io/kubernetes/cmd/kube-controller-manager",
         "k8s.io/kubernetes/cmd/kube-scheduler",
       ],
-      ldflags: `-s -w -X ${component}.gitVersion=v${kubernetesVersion} -X ${component}.gitMajor=1 -X ${component}.gitMinor=36`,
+      ldflags: kubernetesFlags,
     },
-    downloads: ({ os, arch }) =>
-      // The server binaries are published for Linux only.
-      os !== "linux"
-        ? []
-        : ["kube-apiserver", "kube-controller-manager", "kube-scheduler"].map((binary) => {
-            const url = `https://dl.k8s.io/v${kubernetesVersion}/bin/${os}/${arch}/${binary}`;
-            return { url, checksumUrl: `${url}.sha256`, kind: "binary" as const, binary };
-          }),
+    downloads: kubernetesDownloads(["kube-apiserver", "kube-controller-manager", "kube-scheduler"]),
+  },
+  "kubernetes-node": {
+    name: "kubernetes-node",
+    version: kubernetesVersion,
+    binaries: ["kubelet", "kube-proxy"],
+    versionArgs: ["--version"],
+    go: {
+      folder: "tools/go/kubernetes",
+      packages: ["k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes/cmd/kube-proxy"],
+      ldflags: kubernetesFlags,
+    },
+    downloads: kubernetesDownloads(["kubelet", "kube-proxy"]),
   },
   kwok: {
     name: "kwok",
@@ -119,10 +140,76 @@ export const pins: Record<ToolName, ToolPin> = {
       },
     ],
   },
+  containerd: {
+    name: "containerd",
+    version: containerdVersion,
+    binaries: ["containerd", "containerd-shim-runc-v2", "ctr"],
+    versionArgs: ["-v"],
+    go: {
+      folder: "tools/go/containerd",
+      packages: [
+        "github.com/containerd/containerd/v2/cmd/containerd",
+        "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+        "github.com/containerd/containerd/v2/cmd/ctr",
+      ],
+      ldflags: `-s -w -X github.com/containerd/containerd/v2/version.Version=${containerdVersion}`,
+      // The snapshotters left out need headers of C libraries or kernel parts that few machines have; overlayfs is the one that we use.
+      tags: "urfave_cli_no_docs no_btrfs no_zfs no_devmapper static_build",
+    },
+    downloads: ({ os, arch }) => {
+      if (os !== "linux") return [];
+      const url = `https://github.com/containerd/containerd/releases/download/v${containerdVersion}/containerd-static-${containerdVersion}-${os}-${arch}.tar.gz`;
+      return [{ url, checksumUrl: `${url}.sha256sum`, kind: "tar.gz", folder: "bin" }];
+    },
+  },
+  coredns: {
+    name: "coredns",
+    version: "1.15.0",
+    binaries: ["coredns"],
+    versionArgs: ["-version"],
+    go: {
+      folder: "tools/go/coredns",
+      packages: ["."],
+      ldflags: "-s -w -X github.com/coredns/coredns/coremain.GitCommit=v1.15.0",
+      sources: ["main.go"],
+    },
+    // The published one has every plugin; ours has those that the live cluster uses, on every machine the same.
+    downloads: () => [],
+  },
+  kgateway: {
+    name: "kgateway",
+    version: kgatewayVersion,
+    binaries: ["kgateway"],
+    versionArgs: ["-version"],
+    go: {
+      folder: "tools/go/kgateway",
+      packages: ["."],
+      ldflags: `-s -w -X github.com/kgateway-dev/kgateway/v2/pkg/version.Version=${kgatewayVersion}`,
+      sources: ["main.go"],
+    },
+    // It is published as an image only, and that one listens on every address.
+    downloads: () => [],
+  },
+  "mesh-load": {
+    name: "mesh-load",
+    version: "0.1.0",
+    binaries: ["mesh-load"],
+    versionArgs: ["version"],
+    go: {
+      folder: "tools/go/load",
+      packages: ["."],
+      ldflags: "-s -w",
+      sources: ["main.go", "produce.go", "records.go", "totals.go", "truth.go"],
+    },
+    downloads: () => [],
+  },
 };
 
 /** The tools of the embedded cluster. */
 export const clusterTools: ToolName[] = ["etcd", "kubernetes", "kwok"];
+
+/** The tools of the live cluster, beside what Debian packages bring. */
+export const liveClusterTools: ToolName[] = ["etcd", "kubernetes", "kubernetes-node", "containerd", "coredns"];
 
 /** Version of the Kubernetes resource plugin; the same as that of `@pulumi/kubernetes` in package.json. */
 export const kubernetesPluginVersion = "4.34.2";

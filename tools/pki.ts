@@ -46,14 +46,22 @@ function pkiPaths(folder: string): Pki {
   return paths;
 }
 
+/** What a cluster's PKI holds beyond the usual. It is fixed when the PKI is made. */
+export interface PkiOptions {
+  /** Addresses beside 127.0.0.1 at which the API server is reached. Default: none. */
+  addresses?: readonly string[];
+  /** Client certificates of the cluster's authority: file name without ending → subject, for example `/CN=somebody`. Default: none. */
+  clients?: Readonly<Record<string, string>>;
+}
+
 /** Makes the PKI in `folder` (0700, files 0600), or returns the one that is there. A killed run leaves no half of one. */
-export async function ensurePki(folder: string): Promise<Pki> {
+export async function ensurePki(folder: string, options: PkiOptions = {}): Promise<Pki> {
   const pki = pkiPaths(folder);
   if (Object.values({ ...pki } as Record<string, string>).every((file) => existsSync(file))) return pki;
   const temporary = `${folder}.${randomBytes(4).toString("hex")}.tmp`;
   mkdirSync(temporary, { mode: 0o700 });
   try {
-    await makePki(temporary);
+    await makePki(temporary, options);
     rmSync(folder, { recursive: true, force: true });
     renameSync(temporary, folder);
   } finally {
@@ -62,7 +70,7 @@ export async function ensurePki(folder: string): Promise<Pki> {
   return pki;
 }
 
-async function makePki(folder: string): Promise<void> {
+async function makePki(folder: string, options: PkiOptions): Promise<void> {
   const openssl = findOnPath("openssl");
   if (openssl === undefined) {
     throw new Error(
@@ -112,13 +120,18 @@ async function makePki(folder: string): Promise<void> {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   save("service-account.key", privateKey.export({ type: "pkcs1", format: "pem" }) as string);
   const local = "IP:127.0.0.1,DNS:localhost";
+  const addresses = (options.addresses ?? []).map((address) => `IP:${address}`);
+  const clients = options.clients ?? {};
   const inside = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"].map(
     (name) => `DNS:${name}`,
   );
   // etcd has an authority of its own: whoever it trusts holds every secret of the cluster, whatever RBAC says.
   await Promise.all([
     authority("ca").then(() =>
-      certificate("server", "ca", "/CN=kube-apiserver", "serverAuth", [local, "IP:10.96.0.1", ...inside].join(",")),
+      Promise.all([
+        certificate("server", "ca", "/CN=kube-apiserver", "serverAuth", [local, "IP:10.96.0.1", ...addresses, ...inside].join(",")),
+        ...Object.entries(clients).map(([name, subject]) => certificate(name, "ca", subject, "clientAuth")),
+      ]),
     ),
     authority("etcd-ca").then(() =>
       Promise.all([
@@ -129,6 +142,6 @@ async function makePki(folder: string): Promise<void> {
   ]);
   // Nothing is signed later: without the authorities' keys nobody can make another certificate that is trusted.
   for (const file of ["ca.key", "etcd-ca.key"]) rmSync(path(file));
-  for (const name of ["ca", "etcd-ca", "server", "etcd", "etcd-client"])
+  for (const name of ["ca", "etcd-ca", "server", "etcd", "etcd-client", ...Object.keys(clients)])
     for (const end of ["cnf", "csr", "ext"]) rmSync(path(`${name}.${end}`), { force: true });
 }

@@ -1,88 +1,113 @@
 /**
- * Servers that none of us wrote and that tests are held against: a Kafka broker, an S3 gateway, emulators of Google Cloud Storage and Azure Blob.
+ * Servers that none of us wrote and that tests are held against, and that run beside the live cluster: a Kafka broker, an S3 gateway, kgateway with Envoy,
+ * emulators of Google Cloud Storage and Azure Blob; and our own program that fills topics.
  *
- * `npm run test:all` gets those that are missing into the cache; `npm test` uses what is cached and counts the other tests as skipped.
+ * `npm run test:all` and `npm run live` get those that are missing into the cache; `npm test` uses what is cached and counts the other tests as skipped.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { cachedEntry, cacheEntry, lastDuration, recordDuration } from "./cache";
+import { cachedEntry, cacheEntry, cacheKey, lastDuration, recordDuration } from "./cache";
+import { cachedEnvoy, resolveEnvoy } from "./live/envoy-binary";
 import { projectRoot } from "./paths";
+import { currentPlatform, pins, type ToolName } from "./pins";
 import { startProgress } from "./progress";
+import { resolveTool } from "./resolve";
+
+/** Referees by name. */
+export const refereeNames = ["kafka", "versitygw", "fake-gcs-server", "azurite", "kgateway", "envoy", "mesh-load"] as const;
+export type RefereeName = (typeof refereeNames)[number];
 
 interface Referee {
-  /** Key in the cache; a new version is a new key. */
-  key: string;
-  /** What gets it into `folder`: a program, its arguments, and variables on top of the environment. */
-  fetch: (folder: string) => { command: string; args: string[]; env?: NodeJS.ProcessEnv };
-  /** The variable by which the tests find it, and where it lies in the folder. */
+  /** The variable by which the tests find it. */
   variable: string;
-  path: string;
+  /** Its path where it is cached; undefined where it is not. */
+  cached(): string | undefined;
+  /** Gets it into the cache. Throws with what the program that failed has said. */
+  get(): Promise<unknown>;
 }
 
-const goInstall = (module: string, program: string, variable: string, key: string): Referee => ({
-  key,
-  fetch: (folder) => ({ command: "go", args: ["install", "-trimpath", module], env: { GOBIN: folder, CGO_ENABLED: "0", GOFLAGS: "" } }),
-  variable,
-  path: program,
-});
+/** What gets something into `folder`: a program, its arguments, and variables on top of the environment. */
+type Fetch = (folder: string) => { command: string; args: string[]; env?: NodeJS.ProcessEnv };
 
-const referees: Referee[] = [
-  {
-    key: "kafka-4.3.1-1",
-    fetch: (folder) => ({
-      command: "mvn",
-      args: [
-        "-B",
-        "-q",
-        "-f",
-        join(projectRoot, "tools", "kafka", "pom.xml"),
-        "dependency:copy-dependencies",
-        `-DoutputDirectory=${join(folder, "libs")}`,
-      ],
-    }),
-    variable: "KAFKA_LIBS",
-    path: "libs",
-  },
-  goInstall("github.com/versity/versitygw/cmd/versitygw@v1.8.0", "versitygw", "S3_SERVER", "versitygw-1.8.0"),
-  goInstall("github.com/fsouza/fake-gcs-server@v1.56.1", "fake-gcs-server", "GCS_SERVER", "fake-gcs-server-1.56.1"),
-  {
-    key: "azurite-3.35.0",
-    fetch: (folder) => ({
-      command: "npm",
-      args: ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", folder, "azurite@3.35.0"],
-    }),
-    variable: "AZURITE",
-    path: join("node_modules", ".bin", "azurite-blob"),
-  },
-];
+/** Fetched by one command. `key`: in the cache, a new version is a new key; `path`: where it lies in the folder. */
+function fetched(key: string, variable: string, path: string, fetch: Fetch): Referee {
+  const cached = (): string | undefined => {
+    const entry = cachedEntry(key);
+    return entry && join(entry.dir, path);
+  };
+  return { variable, cached, get: () => fetchInto(key, path, fetch) };
+}
 
-/** Gets every referee that is not cached. Throws with the output of the program that failed. */
-export async function fetchReferees(): Promise<void> {
-  for (const referee of referees) {
-    if (cachedEntry(referee.key)) {
-      continue;
-    }
-    const progress = startProgress(`getting ${referee.key}`, { lastSeconds: lastDuration(referee.key)?.seconds });
-    const began = Date.now();
-    await cacheEntry(referee.key, (folder) => {
-      const { command, args, env } = referee.fetch(folder);
-      const child = spawnSync(command, args, { encoding: "utf8", env: { ...process.env, ...env } });
-      if (child.status !== 0) {
-        progress.fail();
-        throw new Error(`${referee.key}: ${command} failed: ${child.error?.message ?? `${child.stdout}${child.stderr}`.slice(-2000)}`);
-      }
-      return Promise.resolve({ origin: "built" as const, files: [referee.path] });
-    });
-    recordDuration(referee.key, { seconds: Math.round((Date.now() - began) / 1000) });
-    progress.done();
+const goInstall = (module: string, program: string, variable: string, key: string): Referee =>
+  fetched(key, variable, program, (folder) => ({
+    command: "go",
+    args: ["install", "-trimpath", module],
+    env: { GOBIN: folder, CGO_ENABLED: "0", GOFLAGS: "" },
+  }));
+
+/** Built from one of our pinned modules. */
+function pinned(name: ToolName, variable: string): Referee {
+  const cached = (): string | undefined => {
+    const entry = cachedEntry(cacheKey(pins[name], currentPlatform()));
+    return entry && join(entry.dir, pins[name].binaries[0]);
+  };
+  return { variable, cached, get: () => resolveTool(name) };
+}
+
+const referees: Record<RefereeName, Referee> = {
+  kafka: fetched("kafka-4.3.1-1", "KAFKA_LIBS", "libs", (folder) => ({
+    command: "mvn",
+    args: [
+      "-B",
+      "-q",
+      "-f",
+      join(projectRoot, "tools", "kafka", "pom.xml"),
+      "dependency:copy-dependencies",
+      `-DoutputDirectory=${join(folder, "libs")}`,
+    ],
+  })),
+  versitygw: goInstall("github.com/versity/versitygw/cmd/versitygw@v1.8.0", "versitygw", "S3_SERVER", "versitygw-1.8.0"),
+  "fake-gcs-server": goInstall("github.com/fsouza/fake-gcs-server@v1.56.1", "fake-gcs-server", "GCS_SERVER", "fake-gcs-server-1.56.1"),
+  azurite: fetched("azurite-3.35.0", "AZURITE", join("node_modules", ".bin", "azurite-blob"), (folder) => ({
+    command: "npm",
+    args: ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", folder, "azurite@3.35.0"],
+  })),
+  kgateway: pinned("kgateway", "KGATEWAY"),
+  envoy: { variable: "ENVOY", cached: cachedEnvoy, get: () => resolveEnvoy() },
+  "mesh-load": pinned("mesh-load", "MESH_LOAD"),
+};
+
+/** What runs beside the live cluster. */
+export const liveReferees: RefereeName[] = ["kafka", "versitygw", "kgateway", "envoy", "mesh-load"];
+
+/** Gets the referees that are not cached; default: all of them. Throws with the output of the program that failed. */
+export async function fetchReferees(names: readonly RefereeName[] = refereeNames): Promise<void> {
+  for (const name of names) {
+    if (referees[name].cached() === undefined) await referees[name].get();
   }
+}
+
+async function fetchInto(key: string, path: string, fetch: Fetch): Promise<void> {
+  const progress = startProgress(`getting ${key}`, { lastSeconds: lastDuration(key)?.seconds });
+  const began = Date.now();
+  await cacheEntry(key, (folder) => {
+    const { command, args, env } = fetch(folder);
+    const child = spawnSync(command, args, { encoding: "utf8", env: { ...process.env, ...env } });
+    if (child.status !== 0) {
+      progress.fail();
+      throw new Error(`${key}: ${command} failed: ${child.error?.message ?? `${child.stdout}${child.stderr}`.slice(-2000)}`);
+    }
+    return Promise.resolve({ origin: "built" as const, files: [path] });
+  });
+  recordDuration(key, { seconds: Math.round((Date.now() - began) / 1000) });
+  progress.done();
 }
 
 /** The variables by which tests find the referees that are cached; what the user has set stays. */
 export function refereeEnvironment(): NodeJS.ProcessEnv {
-  const found = referees.flatMap((referee) => {
-    const cached = cachedEntry(referee.key);
-    return cached ? [[referee.variable, join(cached.dir, referee.path)] as const] : [];
+  const found = Object.values(referees).flatMap((referee) => {
+    const path = referee.cached();
+    return path === undefined ? [] : [[referee.variable, path] as const];
   });
   return { ...Object.fromEntries(found), ...process.env };
 }

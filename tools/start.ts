@@ -1,11 +1,10 @@
 /** `npm start`, `npm run preview` and `npm run destroy`: the stack `local` on the embedded cluster. */
-import { spawn } from "node:child_process";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import type { MeshSummary } from "../src/model/summary";
 import { startCluster } from "./cluster";
-import { projectRoot } from "./paths";
 import { pulumiEnvironment } from "./pulumi-env";
+import { pulumi, pulumiOutput } from "./pulumi-run";
 import { formatSummary } from "./summary";
 
 const stack = "local";
@@ -65,30 +64,6 @@ function parse<T extends NonNullable<Parameters<typeof parseArgs>[0]>["options"]
   options: T,
 ): ReturnType<typeof parseArgs> {
   return parseArgs({ args: argv, options, strict: true, allowPositionals: false });
-}
-
-function pulumi(env: NodeJS.ProcessEnv, args: string[]): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn("pulumi", args, { cwd: projectRoot, env, stdio: ["ignore", "inherit", "inherit"] });
-    child.on("error", reject);
-    child.on("close", (code) => resolve(code ?? 1));
-  });
-}
-
-function pulumiOutput(env: NodeJS.ProcessEnv, args: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn("pulumi", args, { cwd: projectRoot, env, stdio: ["ignore", "pipe", "pipe"] });
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
-    child.on("error", reject);
-    child.on("close", (code) =>
-      code === 0
-        ? resolve(Buffer.concat(out).toString())
-        : reject(new Error(`pulumi ${args.join(" ")} failed:\n${Buffer.concat(err).toString()}`)),
-    );
-  });
 }
 
 function say(text: string): void {

@@ -1,8 +1,17 @@
 /** The readable end of `npm start`. */
 import type { MeshSummary } from "../src/model/summary";
 
-/** The summary as text of at most about 100 columns. */
-export function formatSummary(summary: MeshSummary): string {
+const nextOfLocal = [
+  "npm run preview                    what would change, after an edit of stacks/Pulumi.local.yaml",
+  "npm run cluster -- status          the embedded cluster; `-- kubeconfig` prints the file for kubectl",
+];
+
+/**
+ * The summary as text of at most about 100 columns.
+ *
+ * @param next lines at the end: what to do next. Default: those of the stack `local`.
+ */
+export function formatSummary(summary: MeshSummary, next: readonly string[] = nextOfLocal): string {
   const { shards } = summary;
   return [
     `Mesh ${summary.mesh} in namespace ${summary.namespace}: ${count(shards.count, "shard")} × ${shards.replicas} on ${count(summary.nodes.length, "mesh node")} (shard map ${shards.mapVersion})`,
@@ -25,13 +34,16 @@ export function formatSummary(summary: MeshSummary): string {
     ),
     ...section(
       "Snapshots",
-      ["group", "schedule", "when", "store", "in use"],
-      summary.snapshots.map((group) => [group.group, group.schedule, group.when, group.store, group.inUse.join(" ") || "none"]),
+      ["group", "schedule", "when", "store", "restores shards", "in use"],
+      summary.snapshots.map((group) => [
+        ...[group.group, group.schedule, group.when, group.store, group.tends ? "yes" : "no"],
+        group.inUse.join(" ") || "none",
+      ]),
     ),
     ...section(
       "Services",
-      ["service", "version", "snapshot", "endpoint", "weight"],
-      summary.services.map((one) => [one.service, one.version, one.snapshot, one.endpoint, String(one.weight)]),
+      ["service", "version", "snapshot", "endpoint", "answers for", "weight"],
+      summary.services.map((one) => [one.service, one.version, one.snapshot, one.endpoint, one.answers, String(one.weight)]),
     ),
     ...section(
       "Routes",
@@ -39,8 +51,7 @@ export function formatSummary(summary: MeshSummary): string {
       summary.routes.map((route) => [route.name, route.request, route.destination]),
     ),
     "Next:",
-    "  npm run preview                    what would change, after an edit of stacks/Pulumi.local.yaml",
-    "  npm run cluster -- status          the embedded cluster; `-- kubeconfig` prints the file for kubectl",
+    ...next.map((line) => `  ${line}`),
   ].join("\n");
 }
 

@@ -3,9 +3,11 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { liveMissing } from "./live/missing";
+import { checkLiveRequirements } from "./live/requirements";
 import { projectRoot, stateDir } from "./paths";
 import { pulumiEnvironment } from "./pulumi-env";
-import { fetchReferees, refereeEnvironment } from "./referees";
+import { fetchReferees, liveReferees, refereeEnvironment } from "./referees";
 import { resolveTools } from "./resolve";
 
 interface Counts {
@@ -28,11 +30,16 @@ const projects = [
   { name: "agent", args: ["--maxWorkers=2", "--workerIdleMemoryLimit=1MB", "--forceExit"] },
   { name: "contract", args: ["--runInBand"] },
   { name: "engine", args: ["--runInBand"] },
+  { name: "live", args: ["--runInBand"] },
 ];
 
-/** @param argv `--all` gets the servers that some tests are held against first; everything else goes to jest. */
+/**
+ * @param argv `--all` gets the servers that some tests are held against first; `--live` does the same for those that run real pods, and runs nothing else;
+ * everything else goes to jest.
+ */
 export async function testCommand(argv: string[]): Promise<number> {
-  const forJest = argv.filter((word) => word !== "--all");
+  const onlyLive = argv.includes("--live");
+  const forJest = argv.filter((word) => word !== "--all" && word !== "--live");
   const folder = join(stateDir, "test-results");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   // The tool chain is fetched or built before the first test, so that no test waits for a compiler.
@@ -40,14 +47,22 @@ export async function testCommand(argv: string[]): Promise<number> {
   await pulumiEnvironment();
   if (argv.includes("--all")) {
     await fetchReferees();
+  } else if (onlyLive) {
+    await checkLiveRequirements();
+    await fetchReferees(liveReferees);
   }
+  const missing = await liveMissing();
+  if (missing !== undefined) {
+    process.stderr.write(`\nThe live tests are skipped. ${missing}\n`);
+  }
+  const env = { ...refereeEnvironment(), ...(missing === undefined ? {} : { LIVE_MISSING: missing }) };
 
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const check of checks) {
-    const code = await run(check.name, "npx", ["--no-install", ...check.args]);
+  for (const check of onlyLive ? [] : checks) {
+    const code = await run(env, check.name, "npx", ["--no-install", ...check.args]);
     add(total, { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 });
   }
-  for (const project of projects) {
+  for (const project of onlyLive ? projects.filter(({ name }) => name === "live") : projects) {
     const file = join(folder, `${project.name}.json`);
     rmSync(file, { force: true });
     const args = [
@@ -60,11 +75,14 @@ export async function testCommand(argv: string[]): Promise<number> {
       ...project.args,
       ...forJest,
     ];
-    const code = await run(`${project.name} tests`, "npx", ["--no-install", ...args]);
+    const code = await run(env, `${project.name} tests`, "npx", ["--no-install", ...args]);
     add(total, readCounts(file, code));
   }
 
-  add(total, await goTests("ingest"));
+  if (!onlyLive) {
+    add(total, await goTests("ingest"));
+    add(total, await goTests("tools/go/load"));
+  }
 
   const line = `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`;
   writeFileSync(join(folder, "counts.txt"), `${line}\n`);
@@ -135,10 +153,10 @@ function add(total: Counts, more: Counts): void {
   total.skipped += more.skipped;
 }
 
-function run(title: string, command: string, args: string[]): Promise<number> {
+function run(env: NodeJS.ProcessEnv, title: string, command: string, args: string[]): Promise<number> {
   process.stderr.write(`\n── ${title} ──\n`);
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: projectRoot, env: refereeEnvironment(), stdio: ["ignore", "inherit", "inherit"] });
+    const child = spawn(command, args, { cwd: projectRoot, env, stdio: ["ignore", "inherit", "inherit"] });
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 1));
   });

@@ -2,7 +2,7 @@
 import { canRetry, messageOf } from "./errors";
 import type { Health } from "./health";
 import type { KafkaLog } from "./kafka";
-import type { NodeShards } from "./settings";
+import type { NodeShards } from "./pod-files";
 import { type AgentContext, readManifest, snapshotShard } from "./shard-snapshot";
 
 /** Gives the connection to Kafka, made where there is none; `failed` forgets it, so that the next one is new. */
@@ -103,15 +103,13 @@ async function tryShard(context: AgentContext, attempt: Attempt, shard: number, 
   const outcome = await snapshotShard(context, kafka, attempt.snapshot, shard);
   if (!outcome.done) {
     const [lag] = outcome.lags;
+    if (lag === undefined) {
+      note(context, attempt, shard, "waiting until the database of this node holds the shard", "info");
+      return;
+    }
     const more = outcome.lags.length > 1 ? `, and ${outcome.lags.length - 1} more partitions` : "";
-    const at = `next offset ${lag?.next ?? "none"}, cut ${lag?.cut}`;
-    note(
-      context,
-      attempt,
-      shard,
-      `waiting for ingest: partition ${lag?.partition} of ${lag?.topic}: ${lag?.reason} (${at})${more}`,
-      "info",
-    );
+    const at = `next offset ${lag.next ?? "none"}, cut ${lag.cut}`;
+    note(context, attempt, shard, `waiting for ingest: partition ${lag.partition} of ${lag.topic}: ${lag.reason} (${at})${more}`, "info");
     return;
   }
   attempt.pending.delete(shard);

@@ -1,4 +1,5 @@
 /** What snapshots the store holds. */
+import { MeshInputError } from "../../src/model/errors";
 import { describeCompleteness, type ShardManifest } from "../../src/model/manifest";
 import { isSnapshotId, snapshotIdRule } from "../../src/model/snapshot-id";
 import { AgentError, messageOf } from "./errors";
@@ -22,6 +23,8 @@ export interface SnapshotState {
   missing: number[];
   /** Manifests that cannot be read or contradict each other. */
   problems: string[];
+  /** Whether another version of the agent wrote manifests of it, which this one cannot judge. */
+  otherVersion: boolean;
   rows: number;
   bytes: number;
 }
@@ -51,6 +54,7 @@ export async function stateOf(context: AgentContext, entry: SnapshotEntry, expec
   const { settings, store } = context;
   const manifests: ShardManifest[] = [];
   const problems: string[] = [];
+  let otherVersion = false;
   const shards = [...entry.shards].sort((a, b) => a - b);
   for (let at = 0; at < shards.length; at += parallel) {
     await Promise.all(
@@ -65,6 +69,7 @@ export async function stateOf(context: AgentContext, entry: SnapshotEntry, expec
             throw error;
           }
           problems.push(messageOf(error));
+          otherVersion ||= isOtherVersion(error);
         }
       }),
     );
@@ -76,9 +81,14 @@ export async function stateOf(context: AgentContext, entry: SnapshotEntry, expec
     complete: wanted.length === 0 && conflicts.length === 0 && problems.length === 0,
     missing: wanted,
     problems: [...problems, ...conflicts],
+    otherVersion,
     rows: manifests.reduce((sum, { rows }) => sum + rows, 0),
     bytes: manifests.reduce((sum, { bytes }) => sum + bytes, 0),
   };
+}
+
+function isOtherVersion({ cause }: AgentError): boolean {
+  return cause instanceof MeshInputError && cause.problems.some(({ path }) => path === "apiVersion");
 }
 
 /** The newest complete snapshot; undefined where there is none. */

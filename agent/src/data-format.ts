@@ -14,25 +14,22 @@
  *     COMMIT;
  *     -- {"kind":"ShardDataEnd","partitions":[…]}       the end: rows and first offset of each partition
  *
- * Rows are PostgreSQL's COPY text: a row is exactly one line, and no row is the line `\.` (a backslash is written as two).
+ * The head names the columns of each topic's table, in the order of the rows. Rows are PostgreSQL's COPY text: a row is exactly one line, and no row is the line `\.` (a backslash is written as two).
  */
+import { isObject } from "../../src/model/checks";
 import { apiVersion } from "../../src/model/documents";
 import type { ShardCut } from "../../src/model/cut";
+import { quoteName } from "../../src/model/table-sql";
+import { documentColumn, fixedColumns, offsetsTable } from "../../src/model/tables";
+import { damaged, type PartitionBlock, readLines } from "./data-lines";
 import { AgentError } from "./errors";
-import { columnsSql, offsetsTable } from "./sql";
 
 /** Name of the format in manifests; `+aes256gcm` follows where it is encrypted. */
 export const dataFormat = "postgres-copy+gzip";
 export const encryptedFormat = `${dataFormat}+aes256gcm`;
 
-/** One partition of a shard. */
-export interface PartitionBlock {
-  topic: string;
-  partition: number;
-  table: string;
-  /** The cut: the first offset that is not in it. */
-  to: bigint;
-}
+/** The columns of data whose head names none: it was written before tables had typed columns. */
+export const untypedColumns: readonly string[] = [...fixedColumns, documentColumn];
 
 /** The head. */
 export interface DataHead {
@@ -40,6 +37,8 @@ export interface DataHead {
   shard: number;
   engine: string;
   engineVersion: string;
+  /** Topic → columns of its table, in the order of the rows. */
+  columns: Record<string, string[]>;
   blocks: PartitionBlock[];
 }
 
@@ -69,7 +68,7 @@ export async function* writeData(
 ): AsyncGenerator<Buffer> {
   yield Buffer.from(`${headLine(head)}\nBEGIN;\n`);
   for (const block of head.blocks) {
-    yield Buffer.from(`${copyLine(block.table)}\n`);
+    yield Buffer.from(`${copyLine(block, head)}\n`);
     const count: BlockCount = { rows: 0 };
     for await (const chunk of rowsOf(block)) {
       if (count.first === undefined) {
@@ -89,6 +88,8 @@ export async function* writeData(
 
 /** Who takes the parts of a text that is read. */
 export interface DataSink {
+  /** The head, before everything else. */
+  head?(head: DataHead): Promise<void> | void;
   begin(block: PartitionBlock): Promise<void> | void;
   /** Whole rows of the block, one or more. */
   rows(bytes: Buffer): Promise<void> | void;
@@ -123,10 +124,11 @@ export async function readData(
     }
   };
   const head = parseHead(place, await take("the head"), cut);
+  await sink.head?.(head);
   await expectLine("BEGIN;");
   const counts: BlockCount[] = [];
   for (const block of head.blocks) {
-    await expectLine(copyLine(block.table));
+    await expectLine(copyLine(block, head));
     await sink.begin(block);
     const count: BlockCount = { rows: 0 };
     let last = -1n;
@@ -162,73 +164,6 @@ export async function readData(
   return { head, counts };
 }
 
-/** A line that is no row, or a run of rows. */
-type Piece = { line: Buffer } | { rows: Buffer; count: number; first: bigint; last: bigint };
-
-/** Lines, or, where `next` is given a block, runs of its rows until the line `\.`, which is given as a line. */
-async function* readLines(source: AsyncIterable<Buffer>, place: string): AsyncGenerator<Piece, void, PartitionBlock | undefined> {
-  let block: PartitionBlock | undefined;
-  let carry: Buffer | undefined;
-  for await (const chunk of source) {
-    const buffer: Buffer = carry === undefined ? chunk : Buffer.concat([carry, chunk]);
-    let at = 0;
-    let run: { start: number; count: number; first: number; last: number } | undefined;
-    for (let end = buffer.indexOf(10); end >= 0; end = buffer.indexOf(10, at)) {
-      if (block !== undefined && buffer[at] !== 0x5c) {
-        const offset = offsetOfRow(buffer, at, end, block, place);
-        if (run !== undefined && offset <= run.last) {
-          throw damaged(place, `ascending offsets in partition ${block.partition} of ${block.topic}`, `${offset} after ${run.last}`);
-        }
-        run ??= { start: at, count: 0, first: offset, last: offset };
-        run.count++;
-        run.last = offset;
-        at = end + 1;
-        continue;
-      }
-      if (run !== undefined) {
-        const { start, count, first, last } = run;
-        run = undefined;
-        block = yield { rows: buffer.subarray(start, at), count, first: BigInt(first), last: BigInt(last) };
-      }
-      const line = buffer.subarray(at, end);
-      if (block !== undefined && line.toString("latin1") !== "\\.") {
-        throw damaged(place, `a row of partition ${block.partition} of ${block.topic}`, line.toString("utf8"));
-      }
-      at = end + 1;
-      block = yield { line };
-    }
-    if (run !== undefined) {
-      block = yield { rows: buffer.subarray(run.start, at), count: run.count, first: BigInt(run.first), last: BigInt(run.last) };
-    }
-    carry = at < buffer.length ? buffer.subarray(at) : undefined;
-  }
-  if (carry !== undefined) {
-    throw damaged(place, "a whole line at the end", carry.toString("utf8"));
-  }
-}
-
-/** Offsets are numbers here, for speed: a partition has less than 2^53 records, and beyond that the check below fails rather than err. */
-function offsetOfRow(buffer: Buffer, start: number, end: number, block: PartitionBlock, place: string): number {
-  let at = start;
-  const number = (): number => {
-    let value = 0;
-    const from = at;
-    for (let digit = buffer[at] - 48; at < end && digit >= 0 && digit <= 9; digit = buffer[++at] - 48) {
-      value = value * 10 + digit;
-    }
-    const isTab = at < end && at > from && buffer[at] === 9;
-    at++;
-    return isTab && Number.isSafeInteger(value) ? value : Number.NaN;
-  };
-  const partition = number();
-  const offset = number();
-  if (partition !== block.partition || !(offset < block.to)) {
-    const expected = `a row of partition ${block.partition} of ${block.topic} below offset ${block.to}`;
-    throw damaged(place, expected, buffer.subarray(start, Math.min(end, start + 60)).toString("utf8"));
-  }
-  return offset;
-}
-
 function headLine(head: DataHead): string {
   const blocks = head.blocks.map((block) => ({ ...block, to: String(block.to) }));
   return `-- ${JSON.stringify({ apiVersion, kind: "ShardData", ...head, blocks })}`;
@@ -255,7 +190,7 @@ function parseHead(place: string, line: string, cut: ShardCut): DataHead {
     to: BigInt(block.to),
   }));
   const tables = Object.fromEntries(blocks.map(({ topic, table }) => [topic, table]));
-  const read = { ...(head as unknown as DataHead), blocks };
+  const read = { ...(head as unknown as DataHead), columns: readColumns(place, head["columns"], Object.keys(tables)), blocks };
   const expected: DataHead = { ...read, snapshot: cut.snapshot, shard: cut.shard, blocks: blocksOf(cut, tables) };
   if (headLine(read) !== headLine(expected)) {
     throw damaged(place, `shard ${cut.shard} of ${cut.snapshot} up to its cut`, line);
@@ -263,8 +198,23 @@ function parseHead(place: string, line: string, cut: ShardCut): DataHead {
   return read;
 }
 
-function copyLine(table: string): string {
-  return `COPY "${table}" (${columnsSql}) FROM stdin;`;
+/** The columns of each topic, those of old data where the head names none. */
+function readColumns(place: string, columns: unknown, topics: readonly string[]): Record<string, string[]> {
+  if (columns === undefined) {
+    return Object.fromEntries(topics.map((topic) => [topic, [...untypedColumns]]));
+  }
+  const given = isObject(columns) ? columns : {};
+  for (const topic of topics) {
+    const names = given[topic];
+    if (!Array.isArray(names) || !names.every((name) => typeof name === "string") || names[1] !== fixedColumns[1]) {
+      throw damaged(place, `the columns of topic ${topic} in the head, partition and offset first`, JSON.stringify(names) ?? "nothing");
+    }
+  }
+  return given as Record<string, string[]>;
+}
+
+function copyLine({ topic, table }: PartitionBlock, { columns }: DataHead): string {
+  return `COPY ${quoteName("postgres", table)} (${columns[topic].map((name) => quoteName("postgres", name)).join(", ")}) FROM stdin;`;
 }
 
 const offsetsCopyLine = `COPY "${offsetsTable}" ("topic", "partition", "next_offset") FROM stdin;`;
@@ -272,15 +222,4 @@ const offsetsCopyLine = `COPY "${offsetsTable}" ("topic", "partition", "next_off
 function endLine(counts: readonly BlockCount[]): string {
   const partitions = counts.map(({ rows, first }) => ({ rows, ...(first === undefined ? {} : { first: String(first) }) }));
   return `-- ${JSON.stringify({ kind: "ShardDataEnd", partitions })}`;
-}
-
-function damaged(place: string, expected: string, found: string, cause?: unknown): AgentError {
-  return new AgentError({
-    kind: "corrupted",
-    what: place,
-    expected,
-    found: found.length > 200 ? `${found.slice(0, 200)}…` : found,
-    todo: "the object in the store is damaged; restore from another snapshot",
-    cause,
-  });
 }

@@ -4,7 +4,8 @@ import { type Admin, Kafka, logLevel, type SASLOptions } from "kafkajs";
 import { AgentError, messageOf } from "./errors";
 import { clusterOf, type FetchedLog, fetchLog, type KafkaCluster } from "./kafka-fetch";
 import type { RecordBatch } from "./kafka-records";
-import { type KafkaSettings, requiredVariable } from "./settings";
+import { requiredVariable } from "./environment";
+import type { KafkaSettings } from "./settings";
 
 /** The log of Kafka, as snapshots need it. */
 export interface KafkaLog {
@@ -17,6 +18,8 @@ export interface KafkaLog {
    * which `end` tells.
    */
   committed(topic: string, partition: number, from: bigint, to: bigint): AsyncGenerator<bigint[], LogEnd>;
+  /** For every partition the first offset that Kafka still has, and the end of the log. */
+  bounds(topic: string): Promise<Map<number, { start: bigint; end: bigint }>>;
   close(): Promise<void>;
 }
 
@@ -60,6 +63,11 @@ export async function connectKafka(settings: KafkaSettings): Promise<KafkaLog> {
       telling(`${name}, topic ${topic}`, async () => {
         const found = await admin.fetchTopicOffsetsByTimestamp(topic, time.getTime());
         return new Map(found.map(({ partition, offset }) => [partition, BigInt(offset)]));
+      }),
+    bounds: (topic) =>
+      telling(`${name}, topic ${topic}`, async () => {
+        const found = await topicOffsets(admin, topic);
+        return new Map(found.map(({ partition, low, high }) => [partition, { start: BigInt(low), end: BigInt(high) }]));
       }),
     committed: (topic, partition, from, to) => committedOffsets(cluster, name, topic, partition, from, to),
     close,

@@ -1,36 +1,48 @@
 #!/usr/bin/env node
 /** `compute-mesh-agent`: the commands. */
 import { parseArgs } from "node:util";
+import { dirname } from "node:path";
+import { maxShardCount } from "../../src/model/shards";
+import { answerSettingsPath } from "../../src/model/answers-settings";
 import { isSnapshotId, snapshotIdRule } from "../../src/model/snapshot-id";
+import { runAnswer } from "./answer/command";
 import { listSnapshots, stateOf } from "./catalog";
 import { readKey } from "./encryption";
 import { AgentError, exitCodeOf, messageOf } from "./errors";
+import { fetchShards } from "./fetch";
 import { agentPort, createHealth, serveHealth } from "./health";
 import { connectKafka } from "./kafka";
 import { createLog } from "./log";
+import { type NodeShards, readNodeShards, readRetention } from "./pod-files";
 import { prune } from "./prune";
 import { restore } from "./restore";
 import { runOnce, runSchedule } from "./runner";
-import { defaultPaths, type NodeShards, readNodeShards, readRetention, readSettings } from "./settings";
+import { defaultPaths, readSettings } from "./settings";
 import type { AgentContext } from "./shard-snapshot";
 import { openStore } from "./stores/open";
 import { formatTable } from "./table";
+import { writeTermination } from "./termination";
 import { verify } from "./verify";
+import { databaseOfEnvironment, waitForSnapshot } from "./wait";
 
 const usage = `compute-mesh-agent: snapshots of the shards of a mesh node
 
-  snapshot                       take the snapshots of the schedule until SIGTERM
+  snapshot                       take the snapshots of the schedule until SIGTERM, and keep the node's shards where the settings say tends
   snapshot --once --at <id>      take this node's shards of one snapshot
   verify <id>                    read a snapshot and prove it; with --kafka also against the records of Kafka
   restore <id>                   restore shards into the empty database of this node
+  fetch <id> --to <folder>       download the shards of this node as files of rows
+  wait <id>                      return when the database of this node shows all its shards of a snapshot; reads DATABASE_… and the node file only
   prune                          remove what retention does not keep; with --dry-run only say what
   list                           show the snapshots; with --json for programs
+  answer                         ask every shard of one service version and merge the answers, until SIGTERM
 
 <id> is a snapshot id such as 20261121t0600z, or newest for the newest complete snapshot.
 
-  --shard <n,…>                  verify, restore: these shards (default: all)
+  --shard <n,…>                  verify, restore, fetch: these shards (default: all)
   --own                          verify, restore: the shards of this node
   --if-empty                     restore: leave out shards that the database has already
+  --timeout <seconds>            wait: give up after this time (default: never)
   --take-over-after <seconds>    snapshot: when to take shards whose primary node has not
   --port <n>                     snapshot: of /healthz, /readyz and /metrics (default: ${agentPort})
   --settings <folder>            settings.json and retention.json (default: ${defaultPaths.settings})
@@ -53,6 +65,8 @@ const options = {
   port: { type: "string" },
   settings: { type: "string" },
   "node-file": { type: "string" },
+  timeout: { type: "string" },
+  to: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -66,12 +80,12 @@ export async function run(args: readonly string[], signal: AbortSignal, print: (
     print(usage);
     return command === undefined && values.help !== true ? 2 : 0;
   }
-  const takesId = command === "verify" || command === "restore";
+  const takesId = ["verify", "restore", "fetch", "wait"].includes(command);
   if (rest.length > 0 || (id !== undefined && !takesId)) {
     throw misuse(`${command} ${words.slice(1).join(" ")}`, takesId ? "one snapshot id" : "no further words");
   }
   if (takesId && id === undefined) {
-    throw misuse(command, "a snapshot id, or newest");
+    throw misuse(command, command === "wait" ? "a snapshot id" : "a snapshot id, or newest");
   }
   const folder = values.settings ?? defaultPaths.settings;
   switch (command) {
@@ -99,6 +113,23 @@ export async function run(args: readonly string[], signal: AbortSignal, print: (
       print(`snapshot ${done.snapshot}: restored ${done.shards.length} shards with ${done.rows} rows${skipped}\n`);
       return 0;
     }
+    case "fetch": {
+      if (values.to === undefined) {
+        throw misuse(command, "--to <folder>");
+      }
+      const context = await open(folder);
+      const shards = values.shard === undefined ? readNode(context, values).shards : (chosenShards(context, values) ?? []);
+      const done = await fetchShards(context, id, shards, values.to);
+      const there = done.there.length === 0 ? "" : `; there already: shards ${done.there.join(", ")}`;
+      print(`snapshot ${done.snapshot}: fetched ${done.shards.length} shards with ${done.rows} rows${there}\n`);
+      return 0;
+    }
+    case "wait": {
+      const node = readNodeShards(values["node-file"] ?? defaultPaths.node, maxShardCount);
+      const timeout = values.timeout === undefined ? {} : { timeoutSeconds: wholeNumber("timeout", values.timeout) };
+      await waitForSnapshot(id, databaseOfEnvironment(), { node, log: createLog(), signal, ...timeout });
+      return 0;
+    }
     case "prune": {
       const context = await open(folder);
       const dryRun = values["dry-run"] === true;
@@ -118,8 +149,11 @@ export async function run(args: readonly string[], signal: AbortSignal, print: (
       print(values.json === true ? `${JSON.stringify(states, undefined, 2)}\n` : formatTable(states, count, readRetention(folder).pinned));
       return 0;
     }
+    case "answer":
+      await runAnswer(values.settings ?? dirname(answerSettingsPath), signal, createLog());
+      return 0;
     default:
-      throw misuse(command, "snapshot, verify, restore, prune or list");
+      throw misuse(command, "snapshot, verify, restore, fetch, wait, prune, list or answer");
   }
 }
 
@@ -210,7 +244,8 @@ if (require.main === module) {
   for (const name of ["SIGTERM", "SIGINT"] as const) {
     process.once(name, () => {
       stop.abort();
-      setTimeout(() => process.exit(0), graceMilliseconds).unref();
+      // Never 0: an init step that was stopped has not done its work.
+      setTimeout(() => process.exit(143), graceMilliseconds).unref();
     });
   }
   run(process.argv.slice(2), stop.signal, (text) => void process.stdout.write(text)).then(
@@ -219,6 +254,7 @@ if (require.main === module) {
     (error: unknown) => {
       const unforeseen = exitCodeOf(error) === 1 && error instanceof Error ? { stack: error.stack } : {};
       createLog()("error", messageOf(error), unforeseen);
+      writeTermination(messageOf(error));
       process.exit(exitCodeOf(error));
     },
   );

@@ -22,7 +22,7 @@ export interface Lag {
 }
 
 /** The partitions of a cut that ingest has not passed. */
-export async function lagOf(cut: ShardCut, offsets: ByPartition<bigint>, kafka: KafkaLog, log: Log): Promise<Lag[]> {
+export async function lagOf(cut: ShardCut, offsets: ByPartition<bigint>, kafka: Pick<KafkaLog, "committed">, log: Log): Promise<Lag[]> {
   const lags: Lag[] = [];
   for (const [topic, partitions] of Object.entries(cut.offsets)) {
     for (const [number, to] of Object.entries(partitions)) {
@@ -40,7 +40,7 @@ export async function lagOf(cut: ShardCut, offsets: ByPartition<bigint>, kafka: 
 }
 
 async function missing(
-  kafka: KafkaLog,
+  kafka: Pick<KafkaLog, "committed">,
   topic: string,
   partition: number,
   next: bigint | undefined,

@@ -1,12 +1,14 @@
-/** Restores shards into the database of the node: rows and offsets of a shard in one transaction, or nothing. */
+/** Restores shards into the database of the node: rows, offsets and the row of `mesh_shards` together, or nothing. */
 import type { ShardCut } from "../../src/model/cut";
+import type { ShardManifest } from "../../src/model/manifest";
 import { partitionsOfShard } from "../../src/model/shards";
+import { columnNames } from "../../src/model/tables";
 import { findSnapshot } from "./catalog";
-import type { DataSink } from "./data-format";
-import { connect, type Connection } from "./database";
+import { untypedColumns } from "./data-format";
+import { connectDatabase } from "./databases";
+import type { ShardTables } from "./databases/database";
 import { AgentError } from "./errors";
 import { type AgentContext, readShard } from "./shard-snapshot";
-import { columnsSql, createTablesSql, offsetsTable } from "./sql";
 import { readWhole } from "./verify";
 
 /** What was restored. */
@@ -18,6 +20,9 @@ export interface Restoration {
   skipped: number[];
   rows: number;
 }
+
+/** One shard, restored; `occupied` says what was there already, where nothing was done for that. */
+export type ShardRestoration = { rows: number; cut: ShardCut } | { occupied: string };
 
 /**
  * @param shards which ones; by default all
@@ -40,21 +45,39 @@ export async function restore(context: AgentContext, id: string, shards?: readon
   }
   for (const shard of wanted) {
     const began = Date.now();
-    const rows = await restoreShard(context, entry.id, shard, ifEmpty);
-    if (rows === undefined) {
-      result.skipped.push(shard);
-      log("info", "the database has the shard already", { snapshot: entry.id, shard });
-    } else {
+    const done = await restoreShard(context, entry.id, shard);
+    if ("rows" in done) {
       result.shards.push(shard);
-      result.rows += rows;
-      log("info", "restored a shard", { snapshot: entry.id, shard, rows, seconds: (Date.now() - began) / 1000 });
+      result.rows += done.rows;
+      log("info", "restored a shard", { snapshot: entry.id, shard, rows: done.rows, seconds: (Date.now() - began) / 1000 });
+    } else if (ifEmpty) {
+      result.skipped.push(shard);
+      log("info", "the database has the shard already", { snapshot: entry.id, shard, found: done.occupied });
+    } else {
+      throw new AgentError({
+        kind: "refused",
+        what: `shard ${shard} in the database of this node`,
+        expected: "no rows and no offsets",
+        found: done.occupied,
+        todo: "restore into an empty database; to replace the shard, stop ingest, remove its rows and offsets and try again. Nothing was changed",
+      });
     }
   }
   return result;
 }
 
-/** The number of rows; undefined where the shard is there already and that is allowed. */
-async function restoreShard(context: AgentContext, snapshot: string, shard: number, ifEmpty: boolean): Promise<number | undefined> {
+/**
+ * Restores one shard, unless something of it is there.
+ *
+ * @param moving called with every piece of rows; what it throws ends the restoration, and nothing stays
+ */
+export async function restoreShard(
+  context: AgentContext,
+  snapshot: string,
+  shard: number,
+  moving: () => void = () => undefined,
+): Promise<ShardRestoration> {
+  const { settings } = context;
   const found = await readShard(context, snapshot, shard);
   if (found === undefined) {
     const todo = "it was removed meanwhile; restore another snapshot";
@@ -62,40 +85,29 @@ async function restoreShard(context: AgentContext, snapshot: string, shard: numb
   }
   const { cut, manifest } = found;
   checkTopics(context, cut);
-  const connection = await connect(context.settings.database);
+  checkFormat(context, manifest);
+  const session = await connectDatabase(settings.database);
   try {
-    await connection.query(createTablesSql(Object.keys(cut.offsets).map((topic) => tableOf(context, topic))));
-    await connection.query("BEGIN");
-    // Ingest that starts meanwhile waits here, and then finds the offsets or fails on its own.
-    await connection.query(`LOCK TABLE ${offsetsTable} IN SHARE ROW EXCLUSIVE MODE`);
-    const occupied = await findOccupied(context, connection, cut);
-    if (occupied !== undefined) {
-      if (ifEmpty) {
-        return undefined;
-      }
-      throw new AgentError({
-        kind: "refused",
-        what: `shard ${shard} in the database of this node`,
-        expected: "no rows and no offsets",
-        found: occupied,
-        todo: "restore into an empty database; to replace the shard, stop ingest, remove its rows and offsets and try again. Nothing was changed",
+    await session.prepare(Object.values(settings.tables));
+    const occupied = await session.restore(shardTables(context, shard), snapshot, cut.offsets, async (writer) => {
+      await readWhole(context, cut, manifest, {
+        begin: ({ topic }) => writer.begin(settings.tables[topic]),
+        rows: (bytes) => {
+          moving();
+          return writer.rows(bytes);
+        },
+        end: () => writer.end(),
       });
-    }
-    await readWhole(context, cut, manifest, copyInto(context, connection));
-    for (const [topic, partitions] of Object.entries(cut.offsets)) {
-      for (const [partition, next] of Object.entries(partitions)) {
-        await connection.query(`INSERT INTO ${offsetsTable} (topic, partition, next_offset) VALUES ($1, $2, $3)`, [
-          topic,
-          partition,
-          String(next),
-        ]);
-      }
-    }
-    await connection.query("COMMIT");
-    return manifest.rows;
+    });
+    return occupied === undefined ? { rows: manifest.rows, cut } : { occupied };
   } finally {
-    await connection.close();
+    await session.close();
   }
+}
+
+/** One shard in the tables of today's settings. */
+export function shardTables({ settings }: AgentContext, shard: number): ShardTables {
+  return { shard, partitions: partitionsOfShard(settings.plan, shard), tables: settings.tables };
 }
 
 /** Old snapshots may lack a topic that is new; none may have one that is not ingested, or other partitions. */
@@ -116,35 +128,21 @@ function checkTopics({ settings }: AgentContext, cut: ShardCut): void {
   }
 }
 
-async function findOccupied(context: AgentContext, connection: Connection, cut: ShardCut): Promise<string | undefined> {
-  for (const [topic, partitions] of Object.entries(cut.offsets)) {
-    const numbers = Object.keys(partitions).map(Number);
-    const sql = `SELECT partition, next_offset FROM ${offsetsTable} WHERE topic = $1 AND partition = ANY ($2::int[]) LIMIT 1`;
-    const [offset] = await connection.query<{ partition: number; next_offset: string }>(sql, [topic, numbers]);
-    if (offset !== undefined) {
-      return `next offset ${offset.next_offset} of partition ${offset.partition} of ${topic}`;
-    }
-    const table = tableOf(context, topic);
-    const [row] = await connection.query<{ part: number }>(`SELECT part FROM "${table}" WHERE part = ANY ($1::int[]) LIMIT 1`, [numbers]);
-    if (row !== undefined) {
-      return `rows of partition ${row.part} in table ${table}`;
+/** The rows are text of the engine that wrote them, and say nothing of columns: both must be the same. A table may have another name than then. */
+function checkFormat({ settings }: AgentContext, manifest: ShardManifest): void {
+  const refuse = (what: string, expected: string, found: string, todo: string): AgentError =>
+    new AgentError({ kind: "refused", what: `${what} in shard ${manifest.shard} of ${manifest.snapshot}`, expected, found, todo });
+  const { engine } = settings.database;
+  if (manifest.engine !== engine) {
+    throw refuse("the data", `rows of ${engine}, as the settings say`, `rows of ${manifest.engine}`, `restore into ${manifest.engine}`);
+  }
+  for (const topic of Object.keys(manifest.ranges)) {
+    const expected = columnNames(settings.tables[topic]).join(", ");
+    const found = (manifest.columns?.[topic] ?? untypedColumns).join(", ");
+    if (found !== expected) {
+      const todo =
+        "restore with the columns that the snapshot was taken with, or let ingest fill the new table from Kafka. Nothing was changed";
+      throw refuse(`the rows of topic ${topic}`, `the columns ${expected}, as the settings say`, `the columns ${found}`, todo);
     }
   }
-  return undefined;
-}
-
-/** The table of today's settings: it may have another name than when the snapshot was taken. */
-function tableOf({ settings }: AgentContext, topic: string): string {
-  return settings.tables[topic];
-}
-
-function copyInto(context: AgentContext, connection: Connection): DataSink {
-  let copy: ReturnType<Connection["copyIn"]> | undefined;
-  return {
-    begin: ({ topic }) => {
-      copy = connection.copyIn(`COPY "${tableOf(context, topic)}" (${columnsSql}) FROM STDIN`);
-    },
-    rows: (bytes) => copy?.write(bytes),
-    end: () => copy?.finish(),
-  };
 }

@@ -1,6 +1,6 @@
 /** Which snapshots go. Pure: names and times only. */
 import { parseSnapshotId } from "../../src/model/snapshot-id";
-import type { Retention } from "./settings";
+import type { Retention } from "./pod-files";
 
 /** A snapshot as retention sees it. */
 export interface RetainedSnapshot {

@@ -4,14 +4,16 @@ import { parseSchedule } from "../../src/model/schedule";
 import { formatSnapshotId, parseSnapshotId } from "../../src/model/snapshot-id";
 import { type Attempt, createAttempt, type KafkaSource, runRound } from "./attempt";
 import { checkTopics } from "./cut";
-import { connect } from "./database";
+import { connectDatabase } from "./databases";
 import { AgentError, messageOf } from "./errors";
 import type { Health } from "./health";
 import { connectKafka, type KafkaLog } from "./kafka";
 import { prune } from "./prune";
-import type { NodeShards, Retention } from "./settings";
+import type { NodeShards, Retention } from "./pod-files";
+import { type RetentionWatch, watchRetention } from "./retention-watch";
 import type { AgentContext } from "./shard-snapshot";
 import { checkConditionalPut } from "./stores/store";
+import { runTending } from "./tend";
 
 const roundMilliseconds = 1000;
 /** Further back no missed snapshot is looked for. */
@@ -37,21 +39,30 @@ export function latestTime(schedule: string, now: number, oldest: number): Date 
   return latest;
 }
 
-/** Runs until the signal. */
+/** Runs until the signal: snapshots by the schedule, and beside them, where the group tends, the shards of the node. */
 export async function runSchedule(context: AgentContext, options: RunOptions): Promise<void> {
-  const { node, health, signal } = options;
   const { settings, log } = context;
+  const retention = watchRetention(options.retention, settings.unpinnedGraceSeconds);
+  const { node, health, signal } = options;
+  log("info", "started", {
+    ...{ group: settings.name, node: node.node, shards: node.shards, primary: node.primary },
+    ...{ schedule: settings.schedule, shardMap: settings.shardMap.version, tends: settings.tends },
+  });
+  await Promise.all([
+    takeSnapshots(context, options, retention),
+    // A connection of its own: a failure of one side closes it.
+    settings.tends ? runTending(context, { node, health, signal, retention, kafka: kafkaSource(context) }) : undefined,
+  ]);
+}
+
+async function takeSnapshots(context: AgentContext, options: RunOptions, retention: RetentionWatch): Promise<void> {
+  const { node, health, signal } = options;
+  const { settings } = context;
+  let pruneAt: number | undefined;
   const kafka = kafkaSource(context);
   const open = new Map<string, Attempt>();
   const patience = (settings.allowedLatenessSeconds + settings.timeoutSeconds) * 1000;
   const times = parseSchedule(settings.schedule);
-  log("info", "started", {
-    group: settings.name,
-    node: node.node,
-    shards: node.shards,
-    primary: node.primary,
-    schedule: settings.schedule,
-  });
   await untilChecked(context, options, kafka);
   // What was missed while the agent was away is made up for, the newest only.
   const started = Date.now();
@@ -77,8 +88,15 @@ export async function runSchedule(context: AgentContext, options: RunOptions): P
       }
       if (attempt.pending.size === 0 || Date.now() >= attempt.deadline) {
         open.delete(attempt.snapshot);
-        await finish(context, options, attempt);
+        if (finish(context, options, attempt)) {
+          pruneAt = now;
+        }
       }
+    }
+    if (pruneAt !== undefined && Date.now() >= pruneAt) {
+      await removeOld(context, options, retention);
+      // What stays for the grace alone goes at its end, not only after the next snapshot.
+      pruneAt = retention.nextRelease();
     }
     health.gauge("compute_mesh_agent_pending_shards", "Shards of open snapshots that this node still has to take.", pendingOf(open));
     await sleep(roundMilliseconds, undefined, { signal }).catch(() => undefined);
@@ -132,7 +150,7 @@ async function untilChecked(context: AgentContext, { health, signal }: RunOption
   const checks: [string, () => Promise<void>][] = [
     ["store", () => checkConditionalPut(store, settings.name)],
     ["kafka", async () => checkTopics(await kafka.get(), settings.plan)],
-    ["database", async () => (await connect(settings.database)).close()],
+    ["database", async () => (await connectDatabase(settings.database)).close()],
   ];
   const told = new Map<string, string>();
   checks.forEach(([subject]) => health.report(subject, "not checked yet"));
@@ -160,16 +178,17 @@ async function untilChecked(context: AgentContext, { health, signal }: RunOption
   }
 }
 
-async function finish(context: AgentContext, options: RunOptions, attempt: Attempt): Promise<void> {
+/** Tells what became of a snapshot; returns whether all shards of the node are in the store. */
+function finish(context: AgentContext, options: RunOptions, attempt: Attempt): boolean {
   const { health, node } = options;
-  const { settings, log } = context;
+  const { log } = context;
   const result = attempt.pending.size === 0 ? "complete" : "incomplete";
   health.count("compute_mesh_agent_snapshots_total", "Snapshots that this node is done with.", 1, `result="${result}"`);
   if (attempt.pending.size > 0) {
     const message = givenUp(context, attempt).message;
     health.report("snapshot", message);
     log("error", "gave a snapshot up", { snapshot: attempt.snapshot, error: message });
-    return;
+    return false;
   }
   health.report("snapshot", undefined);
   const seconds = (parseSnapshotId(attempt.snapshot) as Date).getTime() / 1000;
@@ -179,9 +198,15 @@ async function finish(context: AgentContext, options: RunOptions, attempt: Attem
     seconds,
   );
   log("info", "all shards of this node are in the store", { snapshot: attempt.snapshot, shards: node.shards.length });
+  return true;
+}
+
+async function removeOld(context: AgentContext, { health, node }: RunOptions, retention: RetentionWatch): Promise<void> {
+  const { settings, log } = context;
   try {
-    await prune(context, options.retention(), {
+    await prune(context, retention.read(), {
       now: new Date(),
+      held: (id) => !retention.released(id),
       ...(settings.store.directory?.shared === false ? { expected: node.shards } : {}),
     });
     health.report("retention", undefined);

@@ -1,13 +1,16 @@
-/** The files that the agent finds in its pod: settings.json, retention.json and node.env. */
-import { readFileSync } from "node:fs";
+/** settings.json, the larger of the files that the agent finds in its pod. */
 import { join } from "node:path";
-import { checkInteger, checkKnownKeys, checkList, checkObject, exactlyOne, isObject } from "../../src/model/checks";
+import { checkBoolean, checkInteger, checkKnownKeys, checkObject, checkOneOf, exactlyOne, isObject } from "../../src/model/checks";
 import { parseDocument } from "../../src/model/documents";
 import { joinPath, keyPath, Problems } from "../../src/model/errors";
 import { checkSchedule } from "../../src/model/schedule";
 import { checkShardPlan, type ShardPlan } from "../../src/model/shards";
-import { isSnapshotId, snapshotIdRule } from "../../src/model/snapshot-id";
-import { AgentError, messageOf, readingFrom } from "./errors";
+import type { TableFacts } from "../../src/model/tables";
+import { engineNames } from "./databases";
+import type { DatabaseSettings } from "./databases/database";
+import { readingFrom } from "./errors";
+import { checkText, groupTodo, readFile } from "./pod-files";
+import { checkTables } from "./settings-tables";
 import type { StoreSettings } from "./stores/open";
 
 /** Default places; each can be another by option. */
@@ -23,10 +26,16 @@ export interface Settings {
   store: StoreSettings;
   encryption?: { keyFile: string };
   plan: ShardPlan;
+  /** What the reports of owners go by: the version of the map, and how many owners a shard has. */
+  shardMap: { version: string; replicas: number };
   /** Topic → table. */
-  tables: Record<string, string>;
+  tables: Record<string, TableFacts>;
   kafka: KafkaSettings;
-  database: { host: string; port: number; database: string };
+  database: DatabaseSettings;
+  /** Whether this group's agents keep the shards of the node: restore them, show pinned snapshots, hand moved ones over. Default: false. */
+  tends: boolean;
+  /** How long a snapshot that is not pinned any more keeps its views and data, in seconds. Default: 600. */
+  unpinnedGraceSeconds: number;
 }
 
 /** How to reach Kafka; user name and password are in the environment. */
@@ -36,35 +45,23 @@ export interface KafkaSettings {
   sasl?: { mechanism: string };
 }
 
-/** retention.json, checked. */
-export interface Retention {
-  keep: { last: number; hourly?: number; daily?: number; weekly?: number };
-  /** Snapshot ids that stay whatever `keep` says. */
-  pinned: string[];
-}
+const defaultGraceSeconds = 600;
 
-/** node.env: the node and its shards. */
-export interface NodeShards {
-  node: string;
-  /** All owned shards, ascending. */
-  shards: number[];
-  /** Those that this node owns first. */
-  primary: number[];
-}
-
-const todo = "correct the SnapshotGroup; its settings come from there";
+const members = [
+  ...["name", "schedule", "timeZone", "allowedLatenessSeconds", "timeoutSeconds", "store", "encryption", "shardMap", "topics"],
+  ...["kafka", "database", "tends", "unpinnedGraceSeconds"],
+];
 
 /** @throws AgentError with everything that is wrong */
 export function readSettings(folder: string): Settings {
   const file = join(folder, "settings.json");
-  return readingFrom("usage", file, todo, () => parseSettings(readFile(file)));
+  return readingFrom("usage", file, groupTodo, () => parseSettings(readFile(file)));
 }
 
 /** @throws MeshInputError with everything that is wrong */
 export function parseSettings(text: string): Settings {
   const problems = new Problems("settings.json");
-  const members = ["name", "schedule", "timeZone", "allowedLatenessSeconds", "timeoutSeconds", "store", "encryption", "shardMap"];
-  const document = parseDocument(problems, text, "SnapshotGroupSettings", [...members, "topics", "kafka", "database"]);
+  const document = parseDocument(problems, text, "SnapshotGroupSettings", members);
   checkText(problems, "name", document["name"]);
   checkSchedule(problems, "schedule", document["schedule"]);
   if (document["timeZone"] !== "UTC") {
@@ -78,104 +75,19 @@ export function parseSettings(text: string): Settings {
     checkText(problems, "encryption.keyFile", encryption["keyFile"]);
   }
   const { plan, tables } = checkTopics(problems, document["shardMap"], document["topics"]);
+  const { tends = false, unpinnedGraceSeconds = defaultGraceSeconds } = document;
+  checkBoolean(problems, "tends", tends);
+  checkInteger(problems, "unpinnedGraceSeconds", unpinnedGraceSeconds, { min: 0 });
   checkKafka(problems, document["kafka"]);
-  const { database } = document;
-  if (checkObject(problems, "database", database)) {
-    checkKnownKeys(problems, "database", database, ["engine", "host", "port", "database"]);
-    if (database["engine"] !== "postgres") {
-      problems.add("database.engine", database["engine"], "the engine postgres is allowed");
-    }
-    checkText(problems, "database.host", database["host"]);
-    checkText(problems, "database.database", database["database"]);
-    checkInteger(problems, "database.port", database["port"], { min: 1, max: 65535 });
-  }
+  checkDatabase(problems, document["database"]);
   problems.throwIfAny();
-  return { ...(document as unknown as Settings), plan, tables };
-}
-
-/** @throws AgentError with everything that is wrong */
-export function readRetention(folder: string): Retention {
-  const file = join(folder, "retention.json");
-  return readingFrom("usage", file, todo, () => {
-    const problems = new Problems("retention.json");
-    const { keep, pinned } = parseDocument(problems, readFile(file), "SnapshotRetention", ["keep", "pinned"]);
-    if (checkObject(problems, "keep", keep)) {
-      checkKnownKeys(problems, "keep", keep, ["last", "hourly", "daily", "weekly"]);
-      checkInteger(problems, "keep.last", keep["last"], { min: 1 });
-      for (const key of ["hourly", "daily", "weekly"].filter((name) => keep[name] !== undefined)) {
-        checkInteger(problems, joinPath("keep", key), keep[key], { min: 0 });
-      }
-    }
-    if (checkList(problems, "pinned", pinned)) {
-      pinned.forEach((id, index) => {
-        if (!isSnapshotId(id)) {
-          problems.add(joinPath("pinned", index), id, snapshotIdRule);
-        }
-      });
-    }
-    problems.throwIfAny();
-    return { keep, pinned } as Retention;
-  });
-}
-
-/** @throws AgentError where the file is missing (the node is not in the shard map) or wrong */
-export function readNodeShards(file: string, shardCount: number): NodeShards {
-  const values = Object.fromEntries(
-    readFile(file, "the Kubernetes node of this pod may not be in the shard map")
-      .split("\n")
-      .filter((line) => line.includes("="))
-      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1).trim()]),
-  );
-  return readingFrom("usage", file, "roll the pods; the shard map writes this file", () => {
-    const problems = new Problems("node file");
-    const numbers = (name: string): number[] => {
-      const text = values[name];
-      if (text === undefined || !/^(\d+(,\d+)*)?$/.test(text)) {
-        problems.add(name, text, "a comma list of shards is expected");
-        return [];
-      }
-      const shards = text === "" ? [] : text.split(",").map(Number);
-      shards.forEach((shard) => checkInteger(problems, name, shard, { min: 0, max: shardCount - 1 }));
-      return shards;
-    };
-    checkText(problems, "MESH_NODE", values["MESH_NODE"]);
-    const shards = numbers("MESH_SHARDS");
-    const primary = numbers("MESH_PRIMARY_SHARDS");
-    if (primary.some((shard) => !shards.includes(shard))) {
-      problems.add("MESH_PRIMARY_SHARDS", primary, `only shards of MESH_SHARDS are allowed: ${shards.join(", ")}`);
-    }
-    problems.throwIfAny();
-    return { node: values["MESH_NODE"], shards, primary };
-  });
-}
-
-/** One variable of the environment that must be there. */
-export function requiredVariable(name: string, purpose: string): string {
-  const value = process.env[name];
-  if (value === undefined || value === "") {
-    throw new AgentError({
-      kind: "usage",
-      what: `environment variable ${name}`,
-      expected: purpose,
-      found: "nothing",
-      todo: "the SnapshotGroup sets it from a Secret; set it where the program is run by hand",
-    });
-  }
-  return value;
-}
-
-function readFile(file: string, hint = "mount the settings ConfigMap of the SnapshotGroup, or name its folder by --settings"): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    throw new AgentError({ kind: "usage", what: file, expected: "a readable file", found: messageOf(error), todo: hint, cause: error });
-  }
-}
-
-function checkText(problems: Problems, path: string, value: unknown): void {
-  if (typeof value !== "string" || value === "") {
-    problems.add(path, value, "a text is needed");
-  }
+  return {
+    ...(document as unknown as Settings),
+    plan,
+    tables,
+    tends: tends as boolean,
+    unpinnedGraceSeconds: unpinnedGraceSeconds as number,
+  };
 }
 
 const storeMembers: Record<string, { required: string[]; optional: string[] }> = {
@@ -201,23 +113,45 @@ function checkStore(problems: Problems, store: unknown): void {
   required.forEach((key) => checkText(problems, joinPath(path, key), given[key]));
 }
 
-function checkTopics(problems: Problems, shardMap: unknown, topics: unknown): { plan: ShardPlan; tables: Record<string, string> } {
+function checkTopics(problems: Problems, shardMap: unknown, topics: unknown): { plan: ShardPlan; tables: Record<string, TableFacts> } {
   const plan: ShardPlan = { shardCount: 0, topics: {} };
-  const tables: Record<string, string> = {};
   if (checkObject(problems, "shardMap", shardMap)) {
+    checkKnownKeys(problems, "shardMap", shardMap, ["version", "shardCount", "replicas"]);
+    // It is part of keys in the store.
+    if (typeof shardMap["version"] !== "string" || !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(shardMap["version"])) {
+      problems.add("shardMap.version", shardMap["version"], "the version of the shard map is needed");
+    }
+    checkInteger(problems, "shardMap.replicas", shardMap["replicas"], { min: 1 });
     plan.shardCount = shardMap["shardCount"] as number;
   }
   if (checkObject(problems, "topics", topics)) {
     for (const [topic, facts] of Object.entries(topics)) {
       if (checkObject(problems, keyPath("topics", topic), facts)) {
-        checkText(problems, joinPath(keyPath("topics", topic), "table"), facts["table"]);
+        checkKnownKeys(problems, keyPath("topics", topic), facts, ["partitions", "table"]);
         plan.topics[topic] = { partitions: facts["partitions"] as number };
-        tables[topic] = facts["table"] as string;
       }
     }
   }
   checkShardPlan(problems, "", plan);
-  return { plan, tables };
+  return { plan, tables: checkTables(problems, topics) };
+}
+
+function checkDatabase(problems: Problems, database: unknown): void {
+  if (!checkObject(problems, "database", database)) {
+    return;
+  }
+  checkKnownKeys(problems, "database", database, ["engine", "host", "port", "database", "tls"]);
+  checkOneOf(problems, "database.engine", database["engine"], engineNames);
+  checkText(problems, "database.host", database["host"]);
+  checkText(problems, "database.database", database["database"]);
+  checkInteger(problems, "database.port", database["port"], { min: 1, max: 65535 });
+  const { tls } = database;
+  if (tls !== undefined && checkObject(problems, "database.tls", tls)) {
+    checkKnownKeys(problems, "database.tls", tls, ["caFile"]);
+    if (tls["caFile"] !== undefined) {
+      checkText(problems, "database.tls.caFile", tls["caFile"]);
+    }
+  }
 }
 
 function checkKafka(problems: Problems, kafka: unknown): void {

@@ -2,9 +2,11 @@
 import { setPartition, type ShardCut } from "../../src/model/cut";
 import { type OffsetRange, parseManifest, serializeManifest, type ShardManifest } from "../../src/model/manifest";
 import type { ByPartition } from "../../src/model/offsets";
+import { columnNames } from "../../src/model/tables";
 import { fixCut, readCut } from "./cut";
-import { type BlockCount, blocksOf, dataFormat, type DataHead, encryptedFormat, type PartitionBlock, writeData } from "./data-format";
-import { type Connection, connect, readOffsets, serverVersion } from "./database";
+import { type BlockCount, blocksOf, dataFormat, type DataHead, encryptedFormat, writeData } from "./data-format";
+import { connectDatabase } from "./databases";
+import type { DatabaseSession, DatabaseState } from "./databases/database";
 import { AgentError, readingFrom } from "./errors";
 import type { KafkaLog } from "./kafka";
 import { shardKey } from "./layout";
@@ -12,7 +14,6 @@ import type { Log } from "./log";
 import { type Lag, lagOf } from "./progress";
 import type { Settings } from "./settings";
 import { packed, placeOf, readShardData, type Stored } from "./shard-data";
-import { columnsSql } from "./sql";
 import { getText, type ObjectStore } from "./stores/store";
 
 /** Everything that a step needs. */
@@ -25,7 +26,10 @@ export interface AgentContext {
 }
 
 /** What became of a shard. */
-export type ShardOutcome = { done: true; manifest: ShardManifest; written: boolean } | { done: false; lags: Lag[] };
+export type ShardOutcome =
+  | { done: true; manifest: ShardManifest; written: boolean }
+  /** `lags` is empty where the database does not hold the shard yet. */
+  | { done: false; lags: Lag[] };
 
 /** How long the one who created the data may take to its manifest, before another reads the data and writes it, in milliseconds. */
 const manifestPatience = { tries: 5, milliseconds: 1000 };
@@ -52,18 +56,21 @@ export async function snapshotShard(
   if (found !== undefined) {
     return { done: true, manifest: found, written: true };
   }
-  const connection = await connect(settings.database);
+  const session = await connectDatabase(settings.database);
   try {
-    const lags = await lagOf(cut, await readOffsets(connection), kafka, log);
-    if (lags.length > 0) {
+    const state = await session.state();
+    // Where agents restore shards, a database without the shard is one that has lost it: what Kafka has removed since would be missing.
+    const held = !settings.tends || state.shards.has(shard);
+    const lags = held ? await lagOf(cut, state.offsets, kafka, log) : [];
+    if (lags.length > 0 || !held) {
       return { done: false, lags };
     }
-    const dumped = await dump(context, connection, cut);
+    const dumped = await dump(context, session, cut, state);
     await afterDump?.();
     const manifest = dumped ?? (await otherManifest(context, cut));
     return { done: true, manifest: await writeManifest(context, manifest), written: true };
   } finally {
-    await connection.close();
+    await session.close();
   }
 }
 
@@ -89,21 +96,26 @@ export async function readManifest(store: ObjectStore, group: string, snapshot: 
 }
 
 /** Writes the rows below the cut; undefined where another has created the data meanwhile. */
-async function dump(context: AgentContext, connection: Connection, cut: ShardCut): Promise<ShardManifest | undefined> {
+async function dump(
+  context: AgentContext,
+  session: DatabaseSession,
+  cut: ShardCut,
+  before: DatabaseState,
+): Promise<ShardManifest | undefined> {
   const { settings, store, key } = context;
   const head: DataHead = {
     snapshot: cut.snapshot,
     shard: cut.shard,
-    engine: "postgres",
-    engineVersion: await serverVersion(connection),
-    blocks: blocksOf(cut, settings.tables),
+    engine: settings.database.engine,
+    engineVersion: await session.version(),
+    columns: Object.fromEntries(Object.keys(cut.offsets).map((topic) => [topic, columnNames(settings.tables[topic])])),
+    blocks: blocksOf(cut, Object.fromEntries(Object.entries(settings.tables).map(([topic, { name }]) => [topic, name]))),
   };
-  const before = await readOffsets(connection);
-  await connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-  checkSameDatabase(cut, before, await readOffsets(connection));
+  const view = await session.view();
+  checkSameDatabase(cut, before, view);
   const counts: BlockCount[] = [];
   const { stream, stored } = packed(
-    writeData(head, (block) => connection.copyOut(copySql(block)), counts),
+    writeData(head, (block) => view.rows(block, settings.tables[block.topic]), counts),
     key,
     placeOf(settings.name, cut),
   );
@@ -112,28 +124,24 @@ async function dump(context: AgentContext, connection: Connection, cut: ShardCut
   return created ? manifestOf(head, counts, stored(), key !== undefined) : undefined;
 }
 
-/** By the primary key, so in its order; offsets in order let every reader prove that no row is there twice. */
-function copySql({ table, partition, to }: PartitionBlock): string {
-  return `COPY (SELECT ${columnsSql} FROM "${table}" WHERE "part" = ${partition} AND "off" < ${to} ORDER BY "off") TO STDOUT`;
-}
-
 /** A database in memory may have been replaced by an empty one since its offsets were read. */
-function checkSameDatabase(cut: ShardCut, before: ByPartition<bigint>, now: ByPartition<bigint>): void {
+function checkSameDatabase(cut: ShardCut, before: DatabaseState, now: DatabaseState): void {
+  if (before.shards.has(cut.shard) && !now.shards.has(cut.shard)) {
+    throw replaced(`database of this node, shard ${cut.shard}`, "the shard, as a moment ago", "nothing of it");
+  }
   for (const [topic, partitions] of Object.entries(cut.offsets)) {
     for (const partition of Object.keys(partitions).map(Number)) {
-      const [was, is] = [before[topic]?.[partition] ?? 0n, now[topic]?.[partition] ?? 0n];
+      const [was, is] = [before.offsets[topic]?.[partition] ?? 0n, now.offsets[topic]?.[partition] ?? 0n];
       if (is < was) {
-        throw new AgentError({
-          kind: "incomplete",
-          what: `database of this node, partition ${partition} of ${topic}`,
-          expected: `next offset ${was} or more`,
-          found: String(is),
-          todo: "the database was replaced while the snapshot began; the agent tries again when ingest has caught up",
-          retry: true,
-        });
+        throw replaced(`database of this node, partition ${partition} of ${topic}`, `next offset ${was} or more`, String(is));
       }
     }
   }
+}
+
+function replaced(what: string, expected: string, found: string): AgentError {
+  const todo = "the database was replaced while the snapshot began; the agent tries again when ingest has caught up";
+  return new AgentError({ kind: "incomplete", what, expected, found, todo, retry: true });
 }
 
 function manifestOf(head: DataHead, counts: readonly BlockCount[], stored: Stored, encrypted: boolean): ShardManifest {
@@ -150,6 +158,7 @@ function manifestOf(head: DataHead, counts: readonly BlockCount[], stored: Store
     format: encrypted ? encryptedFormat : dataFormat,
     engine: head.engine,
     engineVersion: head.engineVersion,
+    columns: head.columns,
   };
 }
 

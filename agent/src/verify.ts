@@ -71,6 +71,9 @@ export async function readWhole(context: AgentContext, cut: ShardCut, manifest: 
   if (rows !== manifest.rows) {
     throw differs(place, `${manifest.rows} rows, as the manifest says`, `${rows} rows`);
   }
+  if (manifest.columns !== undefined && JSON.stringify(read.head.columns) !== JSON.stringify(manifest.columns)) {
+    throw differs(place, `the columns ${JSON.stringify(manifest.columns)}, as the manifest says`, JSON.stringify(read.head.columns));
+  }
   read.head.blocks.forEach(({ topic, partition, to }, index) => {
     const from = manifest.ranges[topic]?.[partition]?.from;
     const first = read.counts[index]?.first ?? to;

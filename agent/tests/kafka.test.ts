@@ -12,6 +12,7 @@ import {
   describeWhere,
   inDatabase,
   noPostgres,
+  ordersTable,
   postgresBin,
   removeFolder,
   snapshotId,
@@ -195,7 +196,7 @@ describeWhere(libs !== undefined, noKafka)("kafka", () => {
         store,
         database: facts,
         timeoutSeconds: 8,
-        topics: { orders: { partitions: 2, table: "orders" } },
+        topics: { orders: { partitions: 2, table: ordersTable } },
         kafka: { brokers: [`127.0.0.1:${server.port}`] },
       });
     });
@@ -232,7 +233,7 @@ describeWhere(libs !== undefined, noKafka)("kafka", () => {
       where = writePodFiles(folder, {
         store: { directory: { path: folder, shared: true } },
         database: facts,
-        topics: { orders: { partitions: 2, table: "orders" } },
+        topics: { orders: { partitions: 2, table: ordersTable } },
       });
       expect(await start("restore", "newest").ended).toMatchObject({
         code: 0,
@@ -263,6 +264,49 @@ describeWhere(libs !== undefined, noKafka)("kafka", () => {
       expect(existsSync(group) && readdirSync(group).filter((file) => !file.startsWith(".tmp-"))).toHaveLength(6);
     }, 120_000);
 
+    it("tends an empty database until a service that waits for a pinned snapshot can start", async () => {
+      ingest(2001);
+      expect(await start("snapshot", "--once", "--at", snapshotId).ended).toMatchObject({ code: 0 });
+      const facts = createDatabase(database, `${name}_tended`);
+      where = writePodFiles(
+        folder,
+        {
+          ...{ store: { directory: { path: folder, shared: true } }, database: facts, tends: true, schedule: "0 0 1 1 *" },
+          topics: { orders: { partitions: 2, table: ordersTable } },
+          kafka: { brokers: [`127.0.0.1:${server.port}`] },
+        },
+        undefined,
+        [snapshotId],
+      );
+      Object.assign(process.env, { DATABASE_HOST: facts.host, DATABASE_PORT: String(facts.port), DATABASE_NAME: facts.database });
+      const port = await freePort();
+      const waiting = spawn(process.execPath, [program, "wait", snapshotId, "--timeout", "50", ...where], {
+        stdio: "ignore",
+        env: process.env,
+      });
+      const waited = new Promise((resolve) => waiting.once("exit", resolve));
+      const agent = spawn(process.execPath, [program, "snapshot", "--port", String(port), ...where], { stdio: "ignore", env: process.env });
+      const ended = new Promise((resolve) => agent.once("exit", resolve));
+      try {
+        expect(await waited).toBe(0);
+        const rows = (table: string): string => `SELECT part, off, key, doc FROM ${table} WHERE off < 2000 ORDER BY 1, 2`;
+        const shown = inDatabase(database, facts.database, `SET search_path = snap_${snapshotId}; ${rows("orders")}`);
+        expect(shown.split("\n")).toHaveLength(4000);
+        expect(shown).toBe(inDatabase(database, name, rows("orders")));
+        const reports = join(folder, "hourly", "owners", "v");
+        for (let tries = 0; tries < 100 && !(existsSync(reports) && readdirSync(reports).length === 2); tries++) {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+        }
+        expect(readdirSync(reports).sort()).toEqual(["shard-0.node-a.json", "shard-1.node-a.json"]);
+        const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
+        expect(await ready.text()).toBe("ready\n");
+      } finally {
+        agent.kill("SIGTERM");
+        waiting.kill("SIGKILL");
+      }
+      expect(await ended).toBe(0);
+    }, 90_000);
+
     it("runs on a schedule, is ready when all is well, and stops on SIGTERM", async () => {
       ingest(2001);
       const port = await freePort();
@@ -271,7 +315,7 @@ describeWhere(libs !== undefined, noKafka)("kafka", () => {
       where = writePodFiles(folder, {
         ...settings,
         store: { directory: { path: folder, shared: true } },
-        topics: { orders: { partitions: 2, table: "orders" } },
+        topics: { orders: { partitions: 2, table: ordersTable } },
         kafka: { brokers: [`127.0.0.1:${server.port}`] },
       });
       const child = spawn(process.execPath, [program, "snapshot", "--port", String(port), ...where], { stdio: "ignore", env: process.env });

@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { delimiter, join } from "node:path";
+import { brokerProperties, kafkaClusterId, kafkaJava } from "../../tools/live/kafka-broker";
 import { removeFolder, temporaryFolder } from "./support";
 
 /**
@@ -48,25 +49,18 @@ export async function startKafka(libs: string): Promise<KafkaServer> {
   const properties = join(folder, "server.properties");
   writeFileSync(
     properties,
-    `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${controller}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:${port}
-controller.listener.names=CONTROLLER
-log.dirs=${join(folder, "data")}
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-auto.create.topics.enable=true
-log.cleaner.backoff.ms=200
-log.initial.task.delay.ms=100
-log.message.timestamp.after.max.ms=9223372036854775807
-`,
+    brokerProperties({
+      id: 1,
+      controllers: [{ id: 1, host: "127.0.0.1", port: controller }],
+      listeners: [{ name: "CLIENTS", bind: { host: "127.0.0.1", port } }],
+      dataFolder: join(folder, "data"),
+      brokers: 1,
+      properties: { "auto.create.topics.enable": "true" },
+    }),
   );
-  const java = ["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", `${libs}/*`];
+  const java = kafkaJava(libs);
   const log = join(folder, "kafka.log");
-  execFileSync("java", [...java, "kafka.tools.StorageTool", "format", "-t", "bWVzaC10ZXN0LWNsdXN0ZX", "-c", properties], { stdio: "pipe" });
+  execFileSync("java", [...java, "kafka.tools.StorageTool", "format", "-t", kafkaClusterId, "-c", properties], { stdio: "pipe" });
   const child = spawn("java", [...java, "kafka.Kafka", properties], { stdio: ["ignore", openSync(log, "w"), openSync(log, "a")] });
   await untilListening(child, port, log);
   return {

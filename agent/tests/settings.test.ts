@@ -6,8 +6,9 @@ import { decrypt, encrypt, readKey } from "../src/encryption";
 import { exitCodeOf } from "../src/errors";
 import { run } from "../src/main";
 import { latestTime } from "../src/runner";
-import { readNodeShards, readRetention, readSettings } from "../src/settings";
-import { contextWith, removeFolder, settingsText, snapshotId, temporaryFolder, writePodFiles } from "./support";
+import { readNodeShards, readRetention } from "../src/pod-files";
+import { parseSettings, readSettings } from "../src/settings";
+import { contextWith, removeFolder, settingsText, snapshotId, temporaryFolder, tradesTable, writePodFiles } from "./support";
 
 let folder: string;
 beforeEach(() => {
@@ -21,7 +22,10 @@ describe("settings", () => {
     expect(readSettings(folder)).toMatchObject({
       name: "hourly",
       plan: { shardCount: 2, topics: { orders: { partitions: 4 } } },
-      tables: { "trade.log": "trades" },
+      tables: { "trade.log": tradesTable },
+      shardMap: { version: "v", replicas: 1 },
+      tends: false,
+      unpinnedGraceSeconds: 600,
     });
     expect(readRetention(folder)).toEqual({ keep: { last: 2 }, pinned: [] });
     expect(readNodeShards(join(folder, "node.env"), 2)).toEqual({ node: "node-a", shards: [0, 1], primary: [1] });
@@ -48,6 +52,30 @@ describe("settings", () => {
     expect(() => readNodeShards(join(folder, "node.env"), 2)).toThrow(/MESH_SHARDS: 7 .*MESH_PRIMARY_SHARDS: \[1\]/);
   });
 
+  it.each<[string, (table: Record<string, any>) => void, string]>([
+    ["the name alone", (table) => Object.keys(table).forEach((key) => delete table[key]), 'topics["trade.log"].table.name'],
+    ["an unknown member", (table) => (table["extra"] = 1), "unknown key"],
+    ["a reserved column", (table) => (table["columns"][0].name = "off"), "every table has a column of this name"],
+    ["an unknown type", (table) => (table["columns"][0].type = "blob"), '"blob"'],
+    ["a column twice", (table) => (table["columns"][1] = table["columns"][0]), "each column once"],
+    ["members as text", (table) => (table["columns"][0].from = "a.b"), "columns[0].from"],
+    ["nothing of a record", (table) => (table["columns"] = []), "without columns the document is all there is"],
+    ["the table of another topic", (table) => (table["name"] = "orders"), 'it is the table of topic "orders" already'],
+    ["a table of the mesh", (table) => (table["name"] = "mesh_cuts"), "the mesh itself keeps a table of this name"],
+  ])("refuses a table with %s", (_what, change, message) => {
+    const settings = JSON.parse(settingsText()) as Record<string, any>;
+    change(settings["topics"]["trade.log"]["table"] as Record<string, any>);
+    expect(() => parseSettings(JSON.stringify(settings))).toThrow(message);
+  });
+
+  it("refuses an engine that it does not know, and members of TLS that it does not know", () => {
+    const database = { engine: "postgres", host: "h", port: 1, database: "d" };
+    expect(parseSettings(settingsText({ database: { ...database, tls: { caFile: "/ca" } }, tends: true })).tends).toBe(true);
+    expect(() => parseSettings(settingsText({ database: { ...database, engine: "oracle" } }))).toThrow('database.engine: "oracle"');
+    expect(() => parseSettings(settingsText({ database: { ...database, tls: { ca: "x" } } }))).toThrow("database.tls.ca");
+    expect(() => parseSettings(settingsText({ tends: "yes", unpinnedGraceSeconds: -1 }))).toThrow(/tends: .*unpinnedGraceSeconds: -1/s);
+  });
+
   it.each([
     [["verify"]],
     [["take"]],
@@ -56,6 +84,10 @@ describe("settings", () => {
     [["snapshot", "--once", "--at", "today"]],
     [["prune", "--force"]],
     [["restore", "yesterday"]],
+    [["wait"]],
+    [["wait", "newest"]],
+    [["fetch", snapshotId]],
+    [["fetch", "yesterday", "--to", "/tmp"]],
     [["verify", snapshotId, "--shard", "9"]],
   ])("refuses the words %j with exit code 2", async (words) => {
     const where = writePodFiles(folder, { store: { directory: { path: folder, shared: true } } });

@@ -1,7 +1,6 @@
 /** Snapshots of a real PostgreSQL in a directory, with Kafka in memory. */
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createTablesSql as ingestTablesSql } from "../../src/ingest/tables";
 import { type PostgresServer, startPostgres } from "../../tests/unit/ingest/postgres-server";
 import { exitCodeOf } from "../src/errors";
 import { run } from "../src/main";
@@ -280,17 +279,5 @@ describeWhere(postgresBin !== undefined, noPostgres)("a snapshot", () => {
     expect(printed[1]).toMatch(/^snapshot 20261121t0600z: 2 shards, 851 rows, \d+ bytes are as they were written\n$/);
     expect(printed.slice(2)).toEqual(["snapshot 20261121t0600z: restored 2 shards with 851 rows\n", "nothing to remove\n"]);
     removeFolder(files);
-  });
-
-  it("writes into the same tables as ingest", () => {
-    const [a, b] = [`tables_${databases++}`, `tables_${databases++}`];
-    const shape = `SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, ordinal_position;
-      SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1`;
-    createDatabase(server, a);
-    server.psql(`CREATE DATABASE ${b};`);
-    inDatabase(server, b, ingestTablesSql({ orders: "orders", "trade.log": "trades" }));
-    expect(inDatabase(server, a, shape)).toBe(inDatabase(server, b, shape));
-    // What ingest adds to a table that is there already must go on top of a restored one.
-    inDatabase(server, a, ingestTablesSql({ orders: "orders", "trade.log": "trades" }));
   });
 });

@@ -3,15 +3,31 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatDocument } from "../../src/model/documents";
+import { createTablesSql } from "../../src/model/table-sql";
+import type { ColumnFacts, TableFacts } from "../../src/model/tables";
 import type { LogEnd, KafkaLog } from "../src/kafka";
 import { parseSettings } from "../src/settings";
 import type { AgentContext } from "../src/shard-snapshot";
-import { createTablesSql } from "../src/sql";
 import { openStore, type StoreSettings } from "../src/stores/open";
 import { findPostgres, type PostgresServer } from "../../tests/unit/ingest/postgres-server";
 
 export const snapshotId = "20261121t0600z";
 export const snapshotTime = Date.parse("2026-11-21T06:00:00Z");
+
+/** Keeps the document alone. */
+export const ordersTable: TableFacts = { name: "orders", columns: [], document: true };
+
+const column = (name: string, type: ColumnFacts["type"], required = false): ColumnFacts => ({ name, type, from: ["some", name], required });
+
+/** One column of every type, and no document. */
+export const tradesTable: TableFacts = {
+  name: "trades",
+  columns: [
+    ...[column("label", "text"), column("lot", "int32"), column("number", "int64", true), column("rate", "float64")],
+    ...[column("price", "decimal"), column("done", "boolean"), column("at", "timestamp"), column("more", "json")],
+  ],
+  document: false,
+};
 
 /** `describe`, or a visible skip with the reason. */
 export function describeWhere(there: boolean, missing: string): jest.Describe {
@@ -41,7 +57,7 @@ export function settingsText(changes: Record<string, unknown> = {}): string {
     timeoutSeconds: 5,
     store: { directory: { path: "/nowhere", shared: true } },
     shardMap: { version: "v", shardCount: 2, replicas: 1 },
-    topics: { orders: { partitions: 4, table: "orders" }, "trade.log": { partitions: 2, table: "trades" } },
+    topics: { orders: { partitions: 4, table: ordersTable }, "trade.log": { partitions: 2, table: tradesTable } },
     kafka: { brokers: ["127.0.0.1:1"] },
     database: { engine: "postgres", host: "127.0.0.1", port: 1, database: "none" },
     ...changes,
@@ -60,9 +76,14 @@ export async function contextWith(
 }
 
 /** Settings, retention and node file as a pod has them. */
-export function writePodFiles(folder: string, settings: Record<string, unknown>, node = { shards: "0,1", primary: "0,1" }): string[] {
+export function writePodFiles(
+  folder: string,
+  settings: Record<string, unknown>,
+  node = { shards: "0,1", primary: "0,1" },
+  pinned: string[] = [],
+): string[] {
   writeFileSync(join(folder, "settings.json"), settingsText(settings));
-  writeFileSync(join(folder, "retention.json"), formatDocument("SnapshotRetention", { keep: { last: 2 }, pinned: [] }));
+  writeFileSync(join(folder, "retention.json"), formatDocument("SnapshotRetention", { keep: { last: 2 }, pinned }));
   writeFileSync(join(folder, "node.env"), `MESH_NODE=node-a\nMESH_SHARDS=${node.shards}\nMESH_PRIMARY_SHARDS=${node.primary}\n`);
   return ["--settings", folder, "--node-file", join(folder, "node.env")];
 }
@@ -75,6 +96,8 @@ export interface FakeEntry {
 
 export interface FakeKafka extends KafkaLog {
   logs: Record<string, FakeEntry[][]>;
+  /** Topic → partition → first offset that is still there; 0 where nothing is said. */
+  starts: Record<string, Record<number, number>>;
   /** How often a time was asked for. */
   asked: number;
 }
@@ -82,7 +105,15 @@ export interface FakeKafka extends KafkaLog {
 export function fakeKafka(logs: Record<string, FakeEntry[][]>): FakeKafka {
   const kafka: FakeKafka = {
     logs,
+    starts: {},
     asked: 0,
+    bounds: (topic) => {
+      const found = (logs[topic] ?? []).map((log, partition): [number, { start: bigint; end: bigint }] => [
+        partition,
+        { start: BigInt(kafka.starts[topic]?.[partition] ?? 0), end: BigInt(log.length) },
+      ]);
+      return Promise.resolve(new Map(found));
+    },
     partitionsOf: (topic) => Promise.resolve(logs[topic]?.length ?? 0),
     offsetsForTime: (topic, time) => {
       kafka.asked++;
@@ -95,16 +126,17 @@ export function fakeKafka(logs: Record<string, FakeEntry[][]>): FakeKafka {
     // eslint-disable-next-line @typescript-eslint/require-await
     committed: async function* (topic, partition, from, to): AsyncGenerator<bigint[], LogEnd> {
       const log = logs[topic]?.[partition] ?? [];
-      for (let at = Number(from); at < Number(to) && at < log.length; at++) {
+      const logStart = BigInt(kafka.starts[topic]?.[partition] ?? 0);
+      for (let at = Math.max(Number(from), Number(logStart)); at < Number(to) && at < log.length; at++) {
         const kind = log[at]?.kind ?? "record";
         if (kind === "open") {
-          return { decided: BigInt(at), logStart: 0n };
+          return { decided: BigInt(at), logStart };
         }
         if (kind === "record") {
           yield [BigInt(at)];
         }
       }
-      return { decided: BigInt(Math.min(Number(to), log.length)), logStart: 0n };
+      return { decided: BigInt(Math.min(Number(to), log.length)), logStart };
     },
     close: () => Promise.resolve(),
   };
@@ -121,7 +153,7 @@ export function createDatabase(server: PostgresServer, name: string): { engine: 
   server.psql(`CREATE DATABASE ${name};`);
   process.env["DATABASE_USER"] = "mesh";
   process.env["DATABASE_PASSWORD"] = "unused";
-  inDatabase(server, name, createTablesSql(["orders", "trades"]));
+  inDatabase(server, name, `${createTablesSql("postgres", [ordersTable, tradesTable]).join(";\n")};`);
   return { engine: "postgres", host: "127.0.0.1", port: Number(server.env["PGPORT"]), database: name };
 }
 
@@ -131,12 +163,16 @@ export function inDatabase(server: PostgresServer, name: string, sql: string): s
 
 /** Ingests the records of a log from `from` to before `to`, with values that COPY has to escape. */
 export function ingest(server: PostgresServer, name: string, topic: string, partition: number, to: number, from = 0): void {
-  const table = topic === "orders" ? "orders" : "trades";
+  const values =
+    topic === "orders"
+      ? `CASE WHEN o % 5 = 0 THEN NULL ELSE jsonb_build_object('o', o, 'text', E'"\\\\N\\n\\t') END`
+      : `CASE o % 3 WHEN 0 THEN NULL WHEN 1 THEN E'\\\\N' ELSE E'a\\tb\\nc\\\\' END, o % 7, o * 1000000007::bigint, CASE o % 6 WHEN 0 THEN 'NaN'::float8 ELSE o / 3.0 END,
+         o / 8.0, o % 2 = 0, to_timestamp(o / 1000.0), CASE WHEN o % 4 = 0 THEN NULL ELSE E'{"a": [1, "\\\\n"]}'::jsonb END`;
   inDatabase(
     server,
     name,
-    `INSERT INTO "${table}" SELECT ${partition}, o, to_timestamp(1790000000 + o / 1000.0), CASE o % 4 WHEN 0 THEN NULL WHEN 1 THEN E'\\\\.' WHEN 2 THEN E'tab\\t line\\n back\\\\ é' ELSE 'k' || o END,
-       CASE WHEN o % 5 = 0 THEN NULL ELSE jsonb_build_object('o', o, 'text', E'"\\\\N\\n\\t') END FROM generate_series(${from}, ${to - 1}) o;
+    `INSERT INTO "${topic === "orders" ? "orders" : "trades"}" SELECT ${partition}, o, to_timestamp(1790000000 + o / 1000.0), CASE o % 4 WHEN 0 THEN NULL WHEN 1 THEN E'\\\\.' WHEN 2 THEN E'tab\\t line\\n back\\\\ é' ELSE 'k' || o END,
+       ${values} FROM generate_series(${from}, ${to - 1}) o;
      INSERT INTO mesh_offsets VALUES ('${topic}', ${partition}, ${to}) ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset;`,
   );
 }
@@ -146,8 +182,8 @@ export function contentOf(server: PostgresServer, name: string, where = "true"):
   return inDatabase(
     server,
     name,
-    `SELECT 'o', part, off, extract(epoch from ts), key, doc FROM orders WHERE ${where} ORDER BY 2, 3;
-     SELECT 't', part, off, extract(epoch from ts), key, doc FROM trades WHERE ${where} ORDER BY 2, 3;`,
+    `SELECT 'o', orders.* FROM orders WHERE ${where} ORDER BY 2, 3;
+     SELECT 't', trades.* FROM trades WHERE ${where} ORDER BY 2, 3;`,
   );
 }
 

@@ -1,5 +1,8 @@
 /**
- * The program that runs in the mesh: its image and what it promises to whoever starts it. One place for all components.
+ * The programs that run in the mesh: their images and what they promise to whoever starts them. One place for all components.
+ *
+ * `mesh-ingest run` reads `/etc/ingest/settings.json` and its node and shards from `/etc/compute-mesh/node.env`, credentials from the environment, and
+ * answers `/ping`, `/ready` and `/metrics`.
  *
  * `compute-mesh-agent snapshot` reads `/etc/compute-mesh-settings/settings.json` at its start and `retention.json` beside it before every clean-up, its
  * node and shards from `/etc/compute-mesh/node.env`, credentials from the environment, and answers `/healthz`, `/readyz` and `/metrics`.
@@ -8,11 +11,26 @@
 /** Version of this package; a test compares it with package.json. */
 export const packageVersion = "0.1.0";
 
+/** Image of the ingest; it is released together with this package. */
+export const defaultIngestImage = `ghcr.io/compute-mesh/ingest:${packageVersion}`;
+
+/** Program and subcommand that ingests. */
+export const ingestCommand = ["/mesh-ingest", "run"];
+
 /** Image of the agent; it is released together with this package. */
 export const defaultAgentImage = `ghcr.io/compute-mesh/agent:${packageVersion}`;
 
 /** Program and subcommand that takes snapshots. */
 export const snapshotCommand = ["compute-mesh-agent", "snapshot"];
+
+/** Waits until the database of the own node shows a snapshot, whose id follows as the last word. */
+export const waitCommand = ["compute-mesh-agent", "wait"];
+
+/** Gathers the answers of all shards. */
+export const answerCommand = ["compute-mesh-agent", "answer"];
+
+/** Port of the gatherer for questions; its health is at `agentPort`. */
+export const answerPort = 8080;
 
 /** Port of `/healthz`, `/readyz` and `/metrics`. */
 export const agentPort = 8081;

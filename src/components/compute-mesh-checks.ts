@@ -64,6 +64,43 @@ export function checkShape(problems: Problems, name: string, args: ComputeMeshAr
   return true;
 }
 
+/**
+ * The key of the snapshot group that keeps the databases: the one that `ingest.restoreFrom` names, or that says so itself, or the only one, where every
+ * node reads the same store. None with the stock engine, which cannot wait for a shard.
+ */
+export function tendingGroup(problems: Problems, args: ComputeMeshArgs): string | undefined {
+  const groups = Object.entries(args.snapshots ?? {});
+  const chosen: unknown = args.ingest?.restoreFrom;
+  const saying = groups.filter(([, group]) => group.tendsShards === true).map(([key]) => key);
+  if (isObject(args.ingest?.engine) && args.ingest.engine.stock !== undefined) {
+    saying.forEach((key) => {
+      const reason = "the engine stock would write to shards that are being restored; use the engine mesh, which is the default";
+      problems.add(joinPath(keyPath("snapshots", key), "tendsShards"), true, reason);
+    });
+    if (chosen !== undefined) {
+      problems.add("ingest.restoreFrom", chosen, "the engine stock does not know it; use the engine mesh, which is the default");
+    }
+    return undefined;
+  }
+  if (chosen !== undefined && !groups.some(([key]) => key === chosen)) {
+    const known = groups.map(([key]) => key).join(", ") || "none";
+    problems.add("ingest.restoreFrom", chosen, `the key of a snapshot group is allowed; there are: ${known}`);
+    return undefined;
+  }
+  const first = typeof chosen === "string" ? chosen : saying[0];
+  for (const [key, group] of groups) {
+    const path = joinPath(keyPath("snapshots", key), "tendsShards");
+    if (key === chosen && group.tendsShards === false) {
+      problems.add(path, false, "ingest.restoreFrom names this group: it must restore what ingest waits for");
+    } else if (key !== first && group.tendsShards === true) {
+      problems.add(path, true, `one group of a mesh keeps the databases, and ${String(first)} is the one`);
+    }
+  }
+  const [only, ...others] = groups;
+  const shared = only !== undefined && others.length === 0 && only[1].tendsShards !== false && isObject(only[1].store);
+  return first ?? (shared && only[1].store.nodeDirectory === undefined ? only[0] : undefined);
+}
+
 /** Notes what a part says although the mesh decides it: it would be overwritten without a word. */
 export function checkDecided(problems: Problems, path: string, given: object | undefined, decided: object): void {
   for (const key of Object.keys(decided)) {

@@ -4,7 +4,7 @@ import type { SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
 import { sortedEntries } from "../model/names";
 import { computeShardMap, type PlacementResult } from "../model/placement";
 import type { ShardMap } from "../model/shard-map";
-import { type MeshSummary, summarizeMesh } from "../model/summary";
+import { type MeshSummary, type MeshSummaryInput, summarizeMesh } from "../model/summary";
 import type { MeshNodeFacts } from "../model/topology";
 import type { ComputeMeshArgs } from "./compute-mesh";
 import {
@@ -12,6 +12,7 @@ import {
   below,
   checkDecided,
   checkShape,
+  tendingGroup,
   unknownDatabase,
   unknownGroup,
   unknownNode,
@@ -23,7 +24,8 @@ import { type GlooRoutesArgs, normalizeGlooRoutes } from "./gloo-routes";
 import type { LocalDbDaemonSetArgs } from "./local-db-daemon-set";
 import { normalizeLocalDb } from "./local-db-plan";
 import type { ShardedIngestArgs } from "./sharded-ingest";
-import { normalizeShardedIngest, shardPlanOf } from "./sharded-ingest-plan";
+import { planTopics } from "./sharded-ingest-checks";
+import { normalizeShardedIngest } from "./sharded-ingest-plan";
 import type { SnapshotGroupArgs } from "./snapshot-group";
 import { normalizeSnapshotGroup } from "./snapshot-group-plan";
 import type { VersionedServiceArgs } from "./versioned-service";
@@ -84,11 +86,12 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
   checkDecided(problems, "database", args.database, links);
   const databaseFacts = attempt(problems, () => normalizeLocalDb(database.name, database.args).facts, below("database"));
   const db = databaseFacts ?? unknownDatabase;
-  const ingest = { name: `${name}-ingest`, args: { ...args.ingest, ...data, database: db } };
-  checkDecided(problems, "ingest", args.ingest, { ...data, database: db });
-  attempt(problems, () => normalizeShardedIngest(ingest.name, ingest.args), below("ingest", ["topics", "kafka"]));
-  const groups = planSnapshotGroups(problems, name, args, { ...data, database: db });
-  const services = planServices(problems, name, args, { ...links, database: db, ...(placement && { shardMap: map }) }, groups);
+  const tending = tendingGroup(problems, args);
+  const groups = planSnapshotGroups(problems, name, args, { ...data, database: db }, tending);
+  const ingest = planIngest(problems, name, args, { ...data, database: db }, groups.find((group) => group.key === tending)?.facts);
+  // With so many replicas no number of pods is too small for the stand-in.
+  const serviceMap = placement ? map : { ...map, replicas: links.nodes.length };
+  const services = planServices(problems, name, args, { ...links, database: db, shardMap: serviceMap }, groups);
   const serviceFacts = services.map((one) => one.facts);
   const routes = planRoutes(problems, name, args, namespace, serviceFacts);
   problems.throwIfAny();
@@ -113,6 +116,7 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
       warnings: placement?.warnings ?? [],
       topics: data.topics,
       database: db,
+      ingest: ingestSummary(ingest.args),
       snapshotGroups: groups.map((group) => ({ key: group.key, facts: group.facts })),
       services: serviceFacts.filter((one) => one !== undefined),
       routes: routes?.facts.routes ?? [],
@@ -135,7 +139,7 @@ function nodePath(node: Part<ComputeMeshNodeArgs> | undefined): string {
 
 function checkTopics(args: ComputeMeshArgs): void {
   const problems = new Problems("topics");
-  shardPlanOf(problems, args.topics, args.shards.count);
+  planTopics(problems, args.topics, args.shards.count);
   problems.throwIfAny();
 }
 
@@ -174,14 +178,44 @@ interface PlannedService extends Part<VersionedServiceArgs> {
   facts: VersionedServiceFacts | undefined;
 }
 
-function planSnapshotGroups(problems: Problems, name: string, args: ComputeMeshArgs, links: DataLinks): PlannedGroup[] {
+/** @param tending key of the group that keeps the databases */
+function planSnapshotGroups(
+  problems: Problems,
+  name: string,
+  args: ComputeMeshArgs,
+  links: DataLinks,
+  tending: string | undefined,
+): PlannedGroup[] {
   return sortedEntries(args.snapshots ?? {}).map(([key, own]) => {
     const path = keyPath("snapshots", key);
-    const part = { key, name: `${name}-snapshots-${key}`, args: { ...own, ...links } };
+    const tends = key === tending ? { tendsShards: true } : {};
+    const part = { key, name: `${name}-snapshots-${key}`, args: { ...own, ...tends, ...links } };
     checkDecided(problems, path, own, links);
     const facts = attempt(problems, () => normalizeSnapshotGroup(part.name, part.args).facts, below(path, ["topics", "kafka"]));
     return { ...part, facts: facts ?? unknownGroup(part.name, own, undefined) };
   });
+}
+
+/** @param restoreFrom facts of the group that keeps the databases */
+function planIngest(
+  problems: Problems,
+  name: string,
+  args: ComputeMeshArgs,
+  links: DataLinks,
+  restoreFrom: SnapshotGroupFacts | undefined,
+): Part<ShardedIngestArgs> {
+  checkDecided(problems, "ingest", args.ingest, links);
+  const { restoreFrom: _key, ...own } = args.ingest ?? {};
+  // The stock engine knows nothing of it; `tendingGroup` has seen to that.
+  const restore = restoreFrom?.tends === true ? { restoreFrom } : {};
+  const ingest = { name: `${name}-ingest`, args: { ...own, ...links, ...restore } };
+  attempt(problems, () => normalizeShardedIngest(ingest.name, ingest.args), below("ingest", ["topics", "kafka"]));
+  return ingest;
+}
+
+function ingestSummary(ingest: ShardedIngestArgs): MeshSummaryInput["ingest"] {
+  const engine = ingest.engine?.stock === undefined ? "mesh" : "stock";
+  return { engine, ...(ingest.restoreFrom === undefined ? {} : { restoreFrom: ingest.restoreFrom.name }) };
 }
 
 function planServices(

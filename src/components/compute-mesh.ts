@@ -40,7 +40,16 @@ export interface ShardsArgs {
 /** The database of every node: a LocalDbDaemonSet without what the mesh itself knows. */
 export type MeshDatabaseArgs = Omit<LocalDbDaemonSetArgs, "namespace" | "nodes">;
 /** A ShardedIngest without what the mesh itself knows. */
-export type MeshIngestArgs = Omit<ShardedIngestArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
+export type MeshIngestArgs = Omit<
+  ShardedIngestArgs,
+  "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database" | "restoreFrom"
+> & {
+  /**
+   * Key of the snapshot group that keeps the databases (`tendsShards`): its agents restore missing shards and show snapshots to the services.
+   * Default: the group that says `tendsShards`, or else the only group, where its store is one for all nodes.
+   */
+  restoreFrom?: string;
+};
 /** A SnapshotGroup without what the mesh itself knows. */
 export type MeshSnapshotArgs = Omit<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
 /** A VersionedService without what the mesh itself knows, and the name of its snapshot group. */
@@ -74,7 +83,7 @@ export interface ComputeMeshArgs {
   kafka: ShardedIngestArgs["kafka"];
   /** Default: PostgreSQL in memory. */
   database?: MeshDatabaseArgs;
-  /** Default: Bento. */
+  /** Default: our own image, as it comes. */
   ingest?: MeshIngestArgs;
   /** Snapshot groups by name. Default: none. */
   snapshots?: Record<string, MeshSnapshotArgs>;
@@ -90,6 +99,9 @@ export interface ComputeMeshArgs {
  *
  * Everything is checked before anything is created, and every wrong property is reported at once. Whoever needs the parts one by one uses the other
  * components; this one adds nothing to them but the links, the namespace, and one protected record per topic of how it is cut into shards.
+ *
+ * An update makes the databases first, then ingest and snapshots side by side, for each waits for the other's work inside its pods, then services, then
+ * routes. Destroying goes the other way: routes, services, data.
  *
  * Costs one resource per node, per topic and per (version, snapshot) beside a constant number; none per shard.
  *
@@ -110,7 +122,10 @@ export class ComputeMesh extends pulumi.ComponentResource {
   /** A readable picture of the whole mesh; plain, known in preview. */
   public readonly summary: MeshSummary;
   public readonly namespaceName: pulumi.Output<string>;
-  /** Resolves to true when every node and workload of the mesh is ready. */
+  /**
+   * Resolves to true when every node and workload of the mesh is ready; to false where the update has not waited for one of them, which is so for services
+   * that wait for their snapshots (`awaitReady`).
+   */
   public readonly ready: pulumi.Output<boolean>;
 
   public constructor(name: string, args: ComputeMeshArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -126,10 +141,14 @@ export class ComputeMesh extends pulumi.ComponentResource {
     const inside = { namespace: namespace.metadata.name };
     createTopicRecords(name, args, plan, inside.namespace, opt);
     const database = new LocalDbDaemonSet(plan.database.name, { ...plan.database.args, ...inside }, opt);
-    const ingest = new ShardedIngest(plan.ingest.name, { ...plan.ingest.args, ...inside }, opt);
-    const groups = plan.snapshotGroups.map((group) => new SnapshotGroup(group.name, { ...group.args, ...inside }, opt));
-    const services = plan.services.map((service) => new VersionedService(service.name, { ...service.args, ...inside }, opt));
-    plan.routes.forEach((routes) => new GlooRoutes(routes.name, { ...routes.args, ...inside }, opt));
+    const afterDatabase = { ...opt, dependsOn: [database] };
+    // Neither after the other: a shard's ingest waits for the agent that restores it, and the agent's snapshots wait for the ingest.
+    const ingest = new ShardedIngest(plan.ingest.name, { ...plan.ingest.args, ...inside }, afterDatabase);
+    const groups = plan.snapshotGroups.map((group) => new SnapshotGroup(group.name, { ...group.args, ...inside }, afterDatabase));
+    const afterData = { ...opt, dependsOn: [ingest, ...groups] };
+    const services = plan.services.map((service) => new VersionedService(service.name, { ...service.args, ...inside }, afterData));
+    const afterServices = { ...opt, dependsOn: services };
+    plan.routes.forEach((routes) => new GlooRoutes(routes.name, { ...routes.args, ...inside }, afterServices));
 
     this.shardMap = plan.shardMap;
     this.nodes = plan.facts;

@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { createChild, dataOptions, serviceWithoutWait } from "../kubernetes/children";
 import { componentLabel, dataLabel, describeLabels } from "../kubernetes/labels";
 import type { LocalDbDaemonSetArgs, LocalDbPeerArgs } from "./local-db-daemon-set";
-import { databasePart, type LocalDbPlan } from "./local-db-plan";
+import { databasePart, databasePorts, type LocalDbPlan } from "./local-db-plan";
 
 /** The Secret with `username` and `password`; the password is made here where none is given, and known to nobody else. */
 export function createCredentials(parent: pulumi.Resource, args: LocalDbDaemonSetArgs, plan: LocalDbPlan): k8s.core.v1.Secret {
@@ -43,7 +43,7 @@ export function createAccess(parent: pulumi.Resource, args: LocalDbDaemonSetArgs
       selector: plan.selector,
       // A pod talks to its own node's database or to none: another node's would answer for other shards.
       internalTrafficPolicy: "Local",
-      ports: [{ name: plan.facts.engine, port: plan.facts.port, targetPort: plan.facts.engine }],
+      ports: databasePorts(plan).map(({ name, port }) => ({ name, port, targetPort: name })),
     },
   };
   const budget: k8s.policy.v1.PodDisruptionBudgetArgs = {
@@ -56,7 +56,7 @@ export function createAccess(parent: pulumi.Resource, args: LocalDbDaemonSetArgs
       podSelector: { matchLabels: plan.selector },
       // Egress is named without a rule: the database itself opens no connection (volumes are mounted by the node).
       policyTypes: ["Ingress", "Egress"],
-      ingress: [{ from: peers(args.allowFrom ?? []), ports: [{ protocol: "TCP", port: plan.facts.port }] }],
+      ingress: [{ from: peers(args.allowFrom ?? []), ports: databasePorts(plan).map(({ port }) => ({ protocol: "TCP", port })) }],
     },
   };
   createChild(k8s.policy.v1.PodDisruptionBudget, `${plan.name}-disruption-budget`, budget, { parent }, args.transforms?.disruptionBudget);

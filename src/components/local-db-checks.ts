@@ -7,8 +7,8 @@ import type { LocalDbDaemonSetArgs } from "./local-db-daemon-set";
 const updateStrategies = ["oneNodeAtATime", "onDelete"];
 const transformKeys = ["credentials", "config", "priority", "daemonSet", "service", "disruptionBudget", "networkPolicy"];
 
-/** Checks what needs no plan. */
-export function checkLocalDbRest(problems: Problems, args: LocalDbDaemonSetArgs): void {
+/** Checks what needs no plan, but for the names of users that the engine keeps to itself. */
+export function checkLocalDbRest(problems: Problems, args: LocalDbDaemonSetArgs, reservedUsernames: readonly string[]): void {
   const { credentials, update, priorityClassName, minAvailable, dataProtection, transforms } = args;
   if (args.namespace === undefined || args.namespace === "") {
     problems.add("namespace", args.namespace, "the name of a namespace is needed");
@@ -22,6 +22,9 @@ export function checkLocalDbRest(problems: Problems, args: LocalDbDaemonSetArgs)
         username,
         "lower-case letters, digits and underscores are allowed, at most 63, not beginning with pg_",
       );
+    }
+    if (typeof username === "string" && reservedUsernames.includes(username)) {
+      problems.add("credentials.username", username, `the engine keeps these names to itself: ${reservedUsernames.join(", ")}`);
     }
     if (password === "") {
       problems.add("credentials.password", "empty text", "a password is needed; leave the property out to have one made");

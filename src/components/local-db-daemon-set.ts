@@ -73,6 +73,14 @@ export interface LocalDbCredentialsArgs {
   password?: pulumi.Input<string>;
 }
 
+/** TLS of the databases. */
+export interface LocalDbTlsArgs {
+  /** Secret of the namespace with `tls.crt` and `tls.key` for the DNS name of the Service (`host`), and `ca.crt`, as cert-manager makes them. */
+  secretName: string;
+  /** Whether connections without TLS are refused. Default: true. */
+  required?: boolean;
+}
+
 /** How a changed pod template reaches the nodes. */
 export interface LocalDbUpdateArgs {
   /**
@@ -108,7 +116,7 @@ export interface LocalDbDaemonSetArgs {
   namespace: pulumi.Input<string>;
   /** The mesh nodes; the DaemonSet runs on all nodes with the labels that they have in common. */
   nodes: MeshNodeFacts[];
-  /** The engine, exactly one. Default: PostgreSQL with its defaults. */
+  /** The engine, exactly one; docs/engines.md compares them. Default: PostgreSQL with its defaults. */
   engine?: EngineArgs;
   /** CPU of the database as a Kubernetes quantity; request and limit. Default: `1`. */
   cpu?: string;
@@ -116,13 +124,18 @@ export interface LocalDbDaemonSetArgs {
   memory?: string;
   /** Where the data is. Default: in memory. */
   storage?: LocalDbStorageArgs;
-  /** Durability for data that would go with its pod. Default: none; ingest then reads everything from Kafka again. */
+  /** Durability for data that would go with its pod, for PostgreSQL. Default: none; shards then come from the newest snapshot and from Kafka. */
   backingStore?: BackingStoreArgs;
-  /** SQL that is run once when a database is made, after the table of the ingest offsets; at most 512 KiB. */
+  /** SQL that is run once when a database is made; at most 512 KiB. Valkey takes none. */
   schema?: string;
-  /** Extra settings of the engine's configuration file, for example `{ log_min_duration_statement: "500" }`. */
+  /**
+   * Extra settings: of PostgreSQL's, MariaDB's or Valkey's configuration file, SingleStore's engine variables, ClickHouse's query settings. For example
+   * `{ log_min_duration_statement: "500" }`.
+   */
   settings?: Record<string, string>;
   credentials?: LocalDbCredentialsArgs;
+  /** TLS. Default: none; a connection does not leave its node. A new certificate is read by a new pod. */
+  tls?: LocalDbTlsArgs;
   update?: LocalDbUpdateArgs;
   /** An existing PriorityClass. Default: an own one, `<name>-priority`, value 1000000, above what asks for none. */
   priorityClassName?: string;

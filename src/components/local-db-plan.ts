@@ -1,51 +1,26 @@
 /** From the args of a LocalDbDaemonSet to plain values: everything that decides the shape of its objects. */
-import { planEngine, type BackingRequest, type EnginePlan, type EngineRequest } from "../engines";
+import { planEngine, type EnginePlan, type EngineRequest } from "../engines";
 import { selectorLabels } from "../kubernetes/labels";
 import { commonSelector, nodePlacement, type Toleration } from "../kubernetes/pods";
-import {
-  checkComponentName,
-  checkDnsLabel,
-  checkInteger,
-  checkKnownKeys,
-  checkList,
-  checkObject,
-  checkQuantity,
-  checkUnique,
-  exactlyOne,
-} from "../model/checks";
+import { checkBoolean, checkComponentName, checkKnownKeys, checkList, checkObject, checkQuantity, checkUnique } from "../model/checks";
 import { Problems } from "../model/errors";
 import type { LocalDbFacts } from "../model/facts";
 import { contentHash, dnsName } from "../model/names";
-import { formatBytes, readableBytes } from "../model/quantity";
-import { checkFolder, checkLocalDbRest, checkText } from "./local-db-checks";
-import type { BackingStoreArgs, LocalDbDaemonSetArgs, LocalDbStorageArgs } from "./local-db-daemon-set";
+import { readableBytes } from "../model/quantity";
+import { checkLocalDbRest, checkText } from "./local-db-checks";
+import type { LocalDbDaemonSetArgs, LocalDbTlsArgs } from "./local-db-daemon-set";
+import { type BackingStorePlan, checkTmpfs, planBacking, planStorage, type StoragePlan } from "./local-db-storage";
 
 /** Part of the frozen selector; another word would replace every DaemonSet. */
 export const databasePart = "database";
 
-/** PostgreSQL's first files and WAL take 70 MiB. */
-const leastTmpfsBytes = 128 * 1024 ** 2;
 /** A ConfigMap holds 1 MiB in all. */
 const mostSchemaBytes = 512 * 1024;
 
 const argsKeys = [
-  ...["namespace", "nodes", "engine", "cpu", "memory", "storage", "backingStore", "schema", "settings", "credentials", "update"],
+  ...["namespace", "nodes", "engine", "cpu", "memory", "storage", "backingStore", "schema", "settings", "credentials", "tls", "update"],
   ...["priorityClassName", "minAvailable", "allowFrom", "dataProtection", "transforms"],
 ];
-
-/** Where the data is; exactly one member. */
-export interface StoragePlan {
-  tmpfsBytes?: number;
-  hostPath?: string;
-  claim?: { storageClass: string; size: string };
-}
-
-/** What is mounted as backing store; exactly one of the first three. */
-export interface BackingStorePlan extends BackingRequest {
-  hostPath?: string;
-  nfs?: { server: string; path: string };
-  claim?: string;
-}
 
 /** Plain values that decide every object of a LocalDbDaemonSet. */
 export interface LocalDbPlan {
@@ -53,6 +28,8 @@ export interface LocalDbPlan {
   facts: LocalDbFacts;
   engine: EnginePlan;
   username: string;
+  /** Secret with the server's certificate. */
+  tlsSecretName?: string;
   configName: string;
   configHash: string;
   priorityClassName: string;
@@ -65,6 +42,12 @@ export interface LocalDbPlan {
   /** One node at a time, otherwise OnDelete. */
   rolling: boolean;
   minAvailable: number;
+}
+
+/** The ports of the database, the one that clients use first. */
+export function databasePorts({ engine, facts }: LocalDbPlan): { name: string; port: number }[] {
+  const plain = engine.plainPort === undefined ? [] : [{ name: "plain", port: engine.plainPort }];
+  return [{ name: facts.engine, port: engine.port }, ...plain];
 }
 
 /**
@@ -82,17 +65,25 @@ export function normalizeLocalDb(name: string, args: LocalDbDaemonSetArgs): Loca
   checkQuantity(problems, "cpu", args.cpu ?? "1");
   const storage = planStorage(problems, args.storage, memoryBytes);
   const backing = planBacking(problems, args.backingStore);
-  const { engine, plan } = planEngine(problems, "engine", args.engine, engineRequest(problems, args, storage, backing, memoryBytes));
+  const tls = planTls(problems, args.tls);
+  const username = args.credentials?.username ?? "mesh";
+  const request = { ...engineRequest(problems, args, storage, backing, memoryBytes), username, ...(tls === undefined ? {} : { tls }) };
+  const { engine, plan } = planEngine(problems, "engine", args.engine, request);
   checkMemory(problems, memory, memoryBytes, plan);
-  checkLocalDbRest(problems, args);
+  checkTmpfs(problems, args.storage?.memory?.size, storage.tmpfsBytes, engine, plan);
+  checkLocalDbRest(problems, args, plan.reservedUsernames ?? []);
   problems.throwIfAny();
 
   const durable = storage.hostPath !== undefined || backing !== undefined;
   return {
     name,
-    facts: { name, engine, serviceName: name, port: plan.port, database: plan.database, secretName: dnsName(name, "credentials") },
+    facts: {
+      ...{ name, engine, serviceName: name, port: plan.port, database: plan.database, secretName: dnsName(name, "credentials") },
+      ...(tls === undefined ? {} : { tls: { caSecret: { name: tls.secretName, key: "ca.crt" } } }),
+    },
     engine: plan,
-    username: args.credentials?.username ?? "mesh",
+    username,
+    ...(tls === undefined ? {} : { tlsSecretName: tls.secretName }),
     configName: dnsName(name, "config"),
     // Init files count only where a restarted pod would run them; elsewhere a new schema would restart databases for nothing.
     configHash: contentHash(durable ? plan.configFiles : [plan.configFiles, plan.initFiles]),
@@ -130,78 +121,15 @@ function checkNodes(problems: Problems, { nodes }: LocalDbDaemonSetArgs): void {
   }
 }
 
-function planStorage(problems: Problems, args: LocalDbStorageArgs | undefined, memoryBytes: number | undefined): StoragePlan {
-  const kinds = ["memory", "nodeDisk", "localVolume"];
-  const storage = args ?? { memory: {} };
-  if (!checkObject(problems, "storage", storage)) {
-    return {};
-  }
-  checkKnownKeys(problems, "storage", storage, kinds);
-  const kind = exactlyOne(problems, "storage", storage, kinds);
-  const path = `storage.${kind ?? ""}`;
-  if (kind === undefined || !checkObject(problems, path, storage[kind])) {
-    return {};
-  }
-  const { memory, nodeDisk, localVolume } = storage as LocalDbStorageArgs;
-  if (nodeDisk !== undefined) {
-    checkKnownKeys(problems, path, nodeDisk, ["hostPath"]);
-    return checkFolder(problems, "storage.nodeDisk.hostPath", nodeDisk.hostPath) ? { hostPath: nodeDisk.hostPath } : {};
-  }
-  if (localVolume !== undefined) {
-    checkKnownKeys(problems, path, localVolume, ["storageClass", "size"]);
-    checkText(problems, "storage.localVolume.storageClass", localVolume.storageClass, "the name of a storage class is needed");
-    checkQuantity(problems, "storage.localVolume.size", localVolume.size);
-    return { claim: { storageClass: localVolume.storageClass, size: localVolume.size } };
-  }
-  checkKnownKeys(problems, path, memory ?? {}, ["size"]);
-  return planTmpfs(problems, memory?.size, memoryBytes);
-}
-
-/** The tmpfs counts against the memory limit: the kernel kills the database, not the file that grew. */
-function planTmpfs(problems: Problems, size: string | undefined, memoryBytes: number | undefined): StoragePlan {
-  const tmpfsBytes = size === undefined ? Math.floor((memoryBytes ?? 2 ** 31) / 2) : checkQuantity(problems, "storage.memory.size", size);
-  if (tmpfsBytes === undefined) {
-    return { tmpfsBytes: leastTmpfsBytes };
-  }
-  const path = size === undefined ? "memory" : "storage.memory.size";
-  const given = size ?? `half of the limit, ${formatBytes(tmpfsBytes)}`;
-  if (tmpfsBytes < leastTmpfsBytes) {
-    problems.add(path, given, `the tmpfs needs at least ${formatBytes(leastTmpfsBytes)} for an empty database`);
-  }
-  if (memoryBytes !== undefined && size !== undefined && tmpfsBytes >= memoryBytes) {
-    problems.add(path, given, `the tmpfs counts against the memory limit of ${formatBytes(memoryBytes)} (memory) and must be smaller`);
-  }
-  return { tmpfsBytes };
-}
-
-function planBacking(problems: Problems, args: BackingStoreArgs | undefined): BackingStorePlan | undefined {
-  if (args === undefined || !checkObject(problems, "backingStore", args)) {
+function planTls(problems: Problems, args: LocalDbTlsArgs | undefined): { secretName: string; required: boolean } | undefined {
+  if (args === undefined || !checkObject(problems, "tls", args)) {
     return undefined;
   }
-  const kinds = ["hostPath", "nfs", "claim"];
-  checkKnownKeys(problems, "backingStore", args, [...kinds, "baseIntervalHours", "archiveTimeoutSeconds"]);
-  exactlyOne(problems, "backingStore", args, kinds);
-  const { hostPath, nfs, claim, baseIntervalHours = 6, archiveTimeoutSeconds = 60 } = args as BackingStoreArgs;
-  if (hostPath !== undefined) {
-    checkFolder(problems, "backingStore.hostPath", hostPath);
-  }
-  if (nfs !== undefined && checkObject(problems, "backingStore.nfs", nfs)) {
-    checkKnownKeys(problems, "backingStore.nfs", nfs, ["server", "path"]);
-    checkText(problems, "backingStore.nfs.server", nfs.server, "the name or address of the NFS server is needed");
-    checkFolder(problems, "backingStore.nfs.path", nfs.path);
-  }
-  if (claim !== undefined) {
-    checkDnsLabel(problems, "backingStore.claim", claim);
-  }
-  checkInteger(problems, "backingStore.baseIntervalHours", baseIntervalHours, { min: 1, max: 168 });
-  checkInteger(problems, "backingStore.archiveTimeoutSeconds", archiveTimeoutSeconds, { min: 10, max: 3600 });
-  return {
-    ...(hostPath === undefined ? {} : { hostPath }),
-    ...(nfs === undefined ? {} : { nfs }),
-    ...(claim === undefined ? {} : { claim }),
-    baseIntervalHours,
-    archiveTimeoutSeconds,
-  };
+  checkKnownKeys(problems, "tls", args, ["secretName", "required"]);
+  const { secretName, required = true } = args as unknown as LocalDbTlsArgs;
+  checkText(problems, "tls.secretName", secretName, "the name of a Secret with tls.crt, tls.key and ca.crt is needed");
+  checkBoolean(problems, "tls.required", required);
+  return { secretName, required };
 }
 
 function engineRequest(
@@ -210,7 +138,7 @@ function engineRequest(
   storage: StoragePlan,
   backing: BackingStorePlan | undefined,
   memoryBytes: number | undefined,
-): EngineRequest {
+): Omit<EngineRequest, "username"> {
   const settings = args.settings ?? {};
   const { schema } = args;
   if (schema !== undefined && (typeof schema !== "string" || Buffer.byteLength(schema) > mostSchemaBytes)) {

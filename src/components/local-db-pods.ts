@@ -1,9 +1,10 @@
 /** The pod of a local database: containers, volumes, probes and security, whatever the engine. */
 import type * as k8s from "@pulumi/kubernetes";
+import { tlsPath } from "../engines";
 import { configHashAnnotation, describeLabels } from "../kubernetes/labels";
 import { restrictedContainer } from "../kubernetes/pods";
 import { formatBytes } from "../model/quantity";
-import { databasePart, type LocalDbPlan } from "./local-db-plan";
+import { databasePart, databasePorts, type LocalDbPlan } from "./local-db-plan";
 
 type Container = k8s.types.input.core.v1.Container;
 type EnvVar = k8s.types.input.core.v1.EnvVar;
@@ -18,7 +19,7 @@ const copyResources = { cpu: "100m", memory: "128Mi" };
 
 /** The pod template. Nothing in it depends on the number of nodes, so that scaling rolls no pods. */
 export function podTemplate(plan: LocalDbPlan): k8s.types.input.core.v1.PodTemplateSpec {
-  const { uid } = plan.engine;
+  const { uid, gid = uid } = plan.engine;
   return {
     metadata: {
       labels: { ...describeLabels(plan.name, databasePart), ...plan.selector },
@@ -35,8 +36,8 @@ export function podTemplate(plan: LocalDbPlan): k8s.types.input.core.v1.PodTempl
       securityContext: {
         runAsNonRoot: true,
         runAsUser: uid,
-        runAsGroup: uid,
-        fsGroup: uid,
+        runAsGroup: gid,
+        fsGroup: gid,
         // Always would widen the mode of the data directory on every mount, and PostgreSQL refuses to start in such a one.
         fsGroupChangePolicy: "OnRootMismatch",
         seccompProfile: { type: "RuntimeDefault" },
@@ -49,27 +50,28 @@ export function podTemplate(plan: LocalDbPlan): k8s.types.input.core.v1.PodTempl
 }
 
 function databaseContainer(plan: LocalDbPlan): Container {
-  const { engine, facts } = plan;
+  const { engine } = plan;
   const exec = { command: engine.readyCommand };
   return {
     name: databasePart,
     image: engine.image,
     args: engine.args,
-    ports: [{ name: facts.engine, containerPort: facts.port }],
-    env: [...engineEnv(plan), ...credentialEnv(plan, engine.credentials), ...storeEnv(plan)],
+    ports: databasePorts(plan).map(({ name, port }) => ({ name, containerPort: port })),
+    env: [...engineEnv(plan), ...secretEnv(plan), ...credentialEnv(plan, engine.credentials), ...storeEnv(plan)],
     resources: guaranteed(plan.resources),
     // Half an hour: the init files, or the replay of all WAL since the last base copy.
     startupProbe: { exec, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 360 },
     readinessProbe: { exec, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
     // Patient, because a restart under load makes everything worse.
     livenessProbe: { exec, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6 },
-    lifecycle: { preStop: { exec: { command: engine.stopCommand } } },
-    securityContext: restrictedContainer,
+    ...(engine.stopCommand === undefined ? {} : { lifecycle: { preStop: { exec: { command: engine.stopCommand } } } }),
+    securityContext: engine.writableRoot === true ? { ...restrictedContainer, readOnlyRootFilesystem: false } : restrictedContainer,
     volumeMounts: [
       { name: "data", mountPath: engine.dataPath },
       { name: "config", mountPath: engine.configPath, readOnly: true },
       { name: "init", mountPath: engine.initPath, readOnly: true },
       ...Object.entries(engine.scratchPaths).map(([name, mountPath]) => ({ name, mountPath })),
+      ...(plan.tlsSecretName === undefined ? [] : [{ name: "tls", mountPath: tlsPath, readOnly: true }]),
       ...storeMount(plan),
     ],
   };
@@ -85,7 +87,7 @@ function initContainers(plan: LocalDbPlan): Container[] {
   const own: Container = {
     name: "own-folders",
     image: engine.image,
-    command: ["chown", `${engine.uid}:${engine.uid}`, ...folders.map((folder) => folder.mountPath as string)],
+    command: ["chown", `${engine.uid}:${engine.gid ?? engine.uid}`, ...folders.map((folder) => folder.mountPath as string)],
     resources: guaranteed(smallResources),
     // Root with the one capability that giving a folder away needs.
     securityContext: { ...restrictedContainer, runAsNonRoot: false, runAsUser: 0, capabilities: { drop: ["ALL"], add: ["CHOWN"] } },
@@ -115,7 +117,7 @@ function initContainers(plan: LocalDbPlan): Container[] {
 
 function copyContainer(plan: LocalDbPlan): Container[] {
   const { engine } = plan;
-  if (engine.backing === undefined) {
+  if (engine.backing === undefined || engine.credentials.client === undefined) {
     return [];
   }
   return [
@@ -143,7 +145,9 @@ function volumes(plan: LocalDbPlan): Volume[] {
     { name: "data", ...dataVolume(plan) },
     { name: "config", configMap: files(engine.configFiles) },
     { name: "init", configMap: files(engine.initFiles) },
-    ...Object.keys(engine.scratchPaths).map((name) => ({ name, emptyDir: { sizeLimit: "64Mi" } })),
+    ...Object.keys(engine.scratchPaths).map((name) => ({ name, emptyDir: { sizeLimit: engine.scratchSize ?? "64Mi" } })),
+    // Readable for the database's group alone, which PostgreSQL asks of a key that belongs to root.
+    ...(plan.tlsSecretName === undefined ? [] : [{ name: "tls", secret: { secretName: plan.tlsSecretName, defaultMode: 0o440 } }]),
     ...(plan.backing === undefined ? [] : [{ name: "backing-store", ...storeVolume(plan.backing) }]),
   ];
 }
@@ -187,11 +191,18 @@ function engineEnv(plan: LocalDbPlan): EnvVar[] {
   return Object.entries(plan.engine.env).map(([name, value]) => ({ name, value }));
 }
 
-function credentialEnv(plan: LocalDbPlan, names: { username: string; password: string }): EnvVar[] {
+function secretEnv(plan: LocalDbPlan): EnvVar[] {
+  return Object.entries(plan.engine.secretEnv ?? {}).map(([name, { secretName, key }]) => ({
+    name,
+    valueFrom: { secretKeyRef: { name: secretName, key } },
+  }));
+}
+
+function credentialEnv(plan: LocalDbPlan, names: { username: string; password: string; morePasswords?: string[] }): EnvVar[] {
   const secret = (key: string): EnvVar["valueFrom"] => ({ secretKeyRef: { name: plan.facts.secretName, key } });
   return [
     { name: names.username, valueFrom: secret("username") },
-    { name: names.password, valueFrom: secret("password") },
+    ...[names.password, ...(names.morePasswords ?? [])].map((name) => ({ name, valueFrom: secret("password") })),
   ];
 }
 

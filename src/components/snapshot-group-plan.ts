@@ -1,8 +1,8 @@
 /** What a SnapshotGroup will be, all of it known before deployment. */
 import { checkKafka, checkSecretKey, checkText, type KafkaSecurity, kafkaSecurity } from "../ingest/kafka";
-import { checkTables, tablesOfTopics, type TopicTables } from "../ingest/tables";
 import { type NodeIdentityPlan, planNodeIdentity } from "../kubernetes/node-identity-plan";
 import {
+  checkBoolean,
   checkComponentName,
   checkInteger,
   checkKnownKeys,
@@ -19,8 +19,9 @@ import { checkSchedule, parseSchedule } from "../model/schedule";
 import type { ShardPlan } from "../model/shards";
 import { isSnapshotId, parseSnapshotId, snapshotIdRule } from "../model/snapshot-id";
 import { checkSnapshotStore, type StoreKind, survivesNodeLoss } from "../model/snapshot-store";
+import type { TableFacts } from "../model/tables";
 import { defaultAgentImage, snapshotCommand } from "./agent-image";
-import { checkDatabase, checkImage, shardPlanOf } from "./sharded-ingest-plan";
+import { checkDatabase, checkImage, planTopics } from "./sharded-ingest-checks";
 import type { SnapshotGroupArgs, SnapshotRetentionArgs } from "./snapshot-group";
 
 /** The normalised args. */
@@ -31,10 +32,13 @@ export interface SnapshotGroupPlan {
   identity: NodeIdentityPlan;
   security: KafkaSecurity;
   shards: ShardPlan;
-  tables: TopicTables;
+  /** Topic → table. */
+  tables: Record<string, TableFacts>;
   keep: SnapshotRetentionArgs;
   allowedLatenessSeconds: number;
   timeoutSeconds: number;
+  tends: boolean;
+  unpinnedGraceSeconds: number;
   agent: { image: string; command: string[] };
   cpu: string;
   memory: string;
@@ -44,7 +48,17 @@ export interface SnapshotGroupPlan {
 
 const argsKeys = [
   ...["namespace", "nodes", "shardMap", "topics", "kafka", "database", "schedule", "keep", "store", "encryption", "snapshots"],
-  ...["allowedLatenessSeconds", "timeoutSeconds", "agent", "nodeReaderImage", "serviceAccountAnnotations", "cpu", "memory"],
+  ...[
+    "tendsShards",
+    "unpinnedGraceSeconds",
+    "allowedLatenessSeconds",
+    "timeoutSeconds",
+    "agent",
+    "nodeReaderImage",
+    "serviceAccountAnnotations",
+    "cpu",
+    "memory",
+  ],
   ...["dataProtection", "transforms"],
 ];
 const keepKeys = ["last", "hourly", "daily", "weekly"] as const;
@@ -60,9 +74,7 @@ export function normalizeSnapshotGroup(name: string, args: SnapshotGroupArgs): S
   checkComponentName(problems, name);
   checkKnownKeys(problems, "", args, argsKeys);
   const identity = planNodeIdentity(problems, name, args.nodes, args.shardMap);
-  const shards = shardPlanOf(problems, args.topics, args.shardMap.shardCount);
-  const tables = tablesOfTopics(args.topics);
-  checkTables(problems, "topics", tables);
+  const { shards, tables } = planTopics(problems, args.topics, args.shardMap.shardCount, args.database);
   checkKafka(problems, "kafka", args.kafka);
   checkDatabase(problems, args.database);
   checkSchedule(problems, "schedule", args.schedule);
@@ -75,6 +87,9 @@ export function normalizeSnapshotGroup(name: string, args: SnapshotGroupArgs): S
   const { allowedLatenessSeconds = 60, timeoutSeconds = 3600, cpu = "500m", memory = "512Mi" } = args;
   checkInteger(problems, "allowedLatenessSeconds", allowedLatenessSeconds, { min: 0, max: 86_400 });
   checkInteger(problems, "timeoutSeconds", timeoutSeconds, { min: 1 });
+  const { tendsShards: tends = false, unpinnedGraceSeconds = 600 } = args;
+  checkBoolean(problems, "tendsShards", tends);
+  checkInteger(problems, "unpinnedGraceSeconds", unpinnedGraceSeconds, { min: 0, max: 604_800 });
   checkQuantity(problems, "cpu", cpu);
   checkQuantity(problems, "memory", memory);
   if (args.nodeReaderImage !== undefined) {
@@ -87,7 +102,7 @@ export function normalizeSnapshotGroup(name: string, args: SnapshotGroupArgs): S
   const settingsName = dnsName(name, "settings");
   return {
     name,
-    facts: { name, schedule: args.schedule, storeKind: kind, settingsName, snapshots: [...snapshots] },
+    facts: { name, schedule: args.schedule, storeKind: kind, settingsName, snapshots: [...snapshots], tends },
     storeKind: kind,
     identity,
     security: kafkaSecurity(args.kafka),
@@ -96,6 +111,8 @@ export function normalizeSnapshotGroup(name: string, args: SnapshotGroupArgs): S
     keep: { ...args.keep },
     allowedLatenessSeconds,
     timeoutSeconds,
+    tends,
+    unpinnedGraceSeconds,
     agent,
     cpu,
     memory,

@@ -1,7 +1,7 @@
 /** The DaemonSet of a SnapshotGroup. */
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
-import { databaseEnv } from "../ingest/database";
+import { databaseEnv, databaseTlsParts } from "../ingest/database";
 import { kafkaPodParts } from "../ingest/kafka";
 import { configHashAnnotation, describeLabels, selectorLabels } from "../kubernetes/labels";
 import type { NodeIdentityParts } from "../kubernetes/node-identity";
@@ -35,7 +35,7 @@ export function snapshotDaemonSet(request: SnapshotPodRequest): k8s.apps.v1.Daem
   const { args, plan, identity, configHash } = request;
   const selector = selectorLabels(plan.name, "snapshot");
   const labels = { ...describeLabels(plan.name, "snapshot"), ...selector };
-  const extra = joinParts([kafkaPodParts(args.kafka), storeParts(args), keyParts(args)]);
+  const extra = joinParts([kafkaPodParts(args.kafka), { env: [], ...databaseTlsParts(args.database) }, storeParts(args), keyParts(args)]);
   return {
     metadata: { name: plan.name, namespace: args.namespace, labels },
     spec: {

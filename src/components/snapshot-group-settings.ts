@@ -1,5 +1,6 @@
 /** The settings of a SnapshotGroup as its agents and tools read them. No secret is in them: paths and names of variables only. */
 import * as pulumi from "@pulumi/pulumi";
+import { databaseSettings } from "../ingest/database";
 import { formatDocument } from "../model/documents";
 import { contentHash } from "../model/names";
 import { agentPaths } from "./agent-image";
@@ -35,12 +36,9 @@ export function snapshotSettings(args: SnapshotGroupArgs, plan: SnapshotGroupPla
         Object.entries(plan.shards.topics).map(([topic, facts]) => [topic, { ...facts, table: plan.tables[topic] }]),
       ),
       kafka: { brokers, ...plan.security },
-      database: {
-        engine: args.database.engine,
-        host: args.database.serviceName,
-        port: args.database.port,
-        database: args.database.database,
-      },
+      database: databaseSettings(args.database),
+      tends: plan.tends,
+      unpinnedGraceSeconds: plan.unpinnedGraceSeconds,
     }),
   );
   return {

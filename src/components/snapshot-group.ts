@@ -114,11 +114,11 @@ export interface SnapshotGroupArgs {
   /** The mesh nodes. */
   nodes: MeshNodeFacts[];
   shardMap: ShardMap;
-  /** The topics by name, with the tables that the ingest gave them. */
+  /** The topics by name, each with the same table as the ingest's. */
   topics: Record<string, IngestTopicArgs>;
   /** Asked for the cut of each partition. */
   kafka: KafkaArgs;
-  /** The database of the pod's own node; engine `postgres`. */
+  /** The database of the pod's own node; engine `postgres`, `singlestore`, `clickhouse` or `valkey`. */
   database: LocalDbFacts;
   /** Cron expression with five fields, UTC, for example `0 * * * *`. */
   schedule: string;
@@ -128,6 +128,24 @@ export interface SnapshotGroupArgs {
   encryption?: SnapshotEncryptionArgs;
   /** Ids of snapshots that services may be bound to; retention never removes them. Default: none. */
   snapshots?: string[];
+  /**
+   * Whether this group's agents keep the databases, too; at most one group of a mesh may, and the ingest must name it as `restoreFrom` to wait for it.
+   * On its own node each agent then
+   *
+   * - restores every own shard that the database lacks (empty after a restart in memory, or newly owned) from the newest complete snapshot, in one
+   *   transaction with the offsets, so that ingest goes on from there; where there is none, the shard is left to Kafka;
+   * - makes the views `snap_<id>.<table>` of every snapshot in `snapshots`, and shows an own shard there once ingest has passed its cut: what services
+   *   with `waitForSnapshot` wait for;
+   * - drops the rows of a shard that moved away, once every new owner has reported to the store that it has caught up.
+   *
+   * Default: false.
+   */
+  tendsShards?: boolean;
+  /**
+   * How long the views of a snapshot stay in the databases after it has left `snapshots`, in seconds. An update takes the name away first and deletes
+   * the services bound to it last, so this must be longer than an update takes. Default: 600.
+   */
+  unpinnedGraceSeconds?: number;
   /** How long after T records with a time before T may still arrive; only then is Kafka asked for the cut. Default: 60. */
   allowedLatenessSeconds?: number;
   /** How long a node tries to complete one snapshot before it gives it up. Default: 3600. */
@@ -151,7 +169,8 @@ export interface SnapshotGroupArgs {
  *
  * One DaemonSet, no coordinator: each node takes T from the schedule, asks Kafka for the cut, waits until its own ingest has passed it, dumps the
  * rows below the cut from its own database and writes them to the store, then the manifest. Whoever reads the store can tell a complete snapshot
- * from a partial one. A node that is away delays its own shards only. Retention never removes a snapshot that `snapshots` names.
+ * from a partial one. A node that is away delays its own shards only. Retention never removes a snapshot that `snapshots` names. With `tendsShards` the
+ * agents also restore missing shards and show snapshots in the databases. They are ready without the ingest, and the ingest starts without them.
  *
  * Settings are in one ConfigMap: `settings.json`, which restarts the pods when it changes, and `retention.json`, which does not, so that a new
  * binding never interrupts a snapshot. The encryption key and all credentials stay in their Secrets.

@@ -1,5 +1,7 @@
 /** What may be in the args of a VersionedService. */
+import { databaseVariableNames } from "../ingest/database";
 import {
+  checkBoolean,
   checkComponentName,
   checkDnsLabel,
   checkInteger,
@@ -14,7 +16,13 @@ import {
 import { joinPath, keyPath, type Problems } from "../model/errors";
 import { pinnedImageProblem } from "../model/images";
 import { nodesOfShardMap } from "../model/shard-map";
-import type { DaemonSetPlacementArgs, ServiceVersionArgs, StatefulSetPlacementArgs, VersionedServiceArgs } from "./versioned-service";
+import type {
+  DaemonSetPlacementArgs,
+  ServiceVersionArgs,
+  StatefulSetPlacementArgs,
+  VersionedServiceArgs,
+  VersionedServiceTransforms,
+} from "./versioned-service";
 
 const argsKeys = [
   "namespace",
@@ -27,12 +35,28 @@ const argsKeys = [
   "readinessPath",
   "placement",
   "shardMap",
+  "waitForSnapshot",
+  "awaitReady",
+  "agentImage",
+  "nodeReaderImage",
+  "answers",
   "cpu",
   "memory",
   "transforms",
 ] as const satisfies (keyof VersionedServiceArgs)[];
 const versionKeys = ["image", "snapshots", "weight", "env", "command", "args"] as const satisfies (keyof ServiceVersionArgs)[];
-const transformKeys = ["daemonSet", "statefulSet", "service", "headlessService", "podService", "podDisruptionBudget"] as const;
+const transformKeys: readonly (keyof VersionedServiceTransforms)[] = [
+  ...(["daemonSet", "statefulSet", "service", "headlessService", "podService", "podDisruptionBudget"] as const),
+  ...(["shards", "serviceAccount", "nodeReaderRole", "nodeReaderBinding", "gatherer", "gathererService", "gathererSettings"] as const),
+  ...([
+    "gathererDisruptionBudget",
+    "gathererAccount",
+    "gathererRole",
+    "gathererBinding",
+    "gathererNodeRole",
+    "gathererNodeBinding",
+  ] as const),
+];
 
 /** Variables that the component sets; a version cannot set them, or a pod could claim another snapshot than its own. */
 const ownVariables: readonly string[] = [
@@ -41,11 +65,7 @@ const ownVariables: readonly string[] = [
   "MESH_SNAPSHOT",
   "MESH_SHARD_COUNT",
   "NODE_NAME",
-  "DATABASE_HOST",
-  "DATABASE_PORT",
-  "DATABASE_NAME",
-  "DATABASE_USER",
-  "DATABASE_PASSWORD",
+  ...databaseVariableNames,
 ];
 
 /** Notes everything that is wrong in the args, except for what their names make together. */
@@ -69,9 +89,47 @@ export function checkVersionedService(problems: Problems, name: string, args: Ve
   if (args.readinessPath !== undefined && !/^\/\S*$/.test(args.readinessPath)) {
     problems.add("readinessPath", args.readinessPath, "a path is allowed, starting with a slash");
   }
+  checkImages(problems, args);
   checkNodes(problems, args);
+  checkWaiting(problems, args);
   checkPlacement(problems, args);
   checkVersions(problems, args);
+}
+
+function checkImages(problems: Problems, args: VersionedServiceArgs): void {
+  for (const key of ["agentImage", "nodeReaderImage"] as const) {
+    const problem = args[key] === undefined ? undefined : pinnedImageProblem(args[key]);
+    if (problem !== undefined) {
+      problems.add(key, args[key], problem);
+    }
+  }
+}
+
+/** Whether the pods wait for their snapshot. */
+export function waitsForSnapshot(args: VersionedServiceArgs): boolean {
+  return args.waitForSnapshot ?? (args.database !== undefined && args.snapshotGroup?.tends === true);
+}
+
+function checkWaiting(problems: Problems, args: VersionedServiceArgs): void {
+  for (const key of ["waitForSnapshot", "awaitReady"] as const) {
+    if (args[key] !== undefined) {
+      checkBoolean(problems, key, args[key]);
+    }
+  }
+  if (waitsForSnapshot(args) !== true) {
+    return;
+  }
+  const otherwise = "or else set waitForSnapshot to false";
+  if (args.database === undefined) {
+    problems.add("database", undefined, `the database that the pods wait for is needed, ${otherwise}`);
+  }
+  if (args.shardMap === undefined) {
+    problems.add("shardMap", undefined, `the shard map is needed, because the pods wait for the shards of their node, ${otherwise}`);
+  }
+  if (args.snapshotGroup?.tends !== true) {
+    const reason = "nobody would show its snapshots in the databases, and the pods would wait for ever";
+    problems.add("snapshotGroup.tends", args.snapshotGroup?.tends, `${reason}: set tendsShards of the group, ${otherwise}`);
+  }
 }
 
 function checkNodes(problems: Problems, args: VersionedServiceArgs): void {

@@ -1,10 +1,13 @@
 /** The plain part of a VersionedService: checks of its args, names, labels and the placement of its pods. */
+import { type NodeIdentityPlan, planNodeIdentity } from "../kubernetes/node-identity-plan";
 import { nodePlacement, type Toleration } from "../kubernetes/pods";
 import { describeLabels, selectorLabels, serviceLabel, snapshotLabel, versionLabel } from "../kubernetes/labels";
 import { joinPath, keyPath, Problems } from "../model/errors";
 import type { VersionedServiceFacts } from "../model/facts";
 import { dnsName, dnsNameWithin, sortedEntries } from "../model/names";
-import { checkVersionedService } from "./versioned-service-checks";
+import { defaultAgentImage } from "./agent-image";
+import { type AnswersPlan, planAnswers } from "./versioned-service-answers";
+import { checkVersionedService, waitsForSnapshot } from "./versioned-service-checks";
 import type { ServiceVersionArgs, StatefulSetPlacementArgs, VersionedServiceArgs } from "./versioned-service";
 
 /** One (version, snapshot) with all its names. */
@@ -23,10 +26,26 @@ export interface ServicePair {
   headlessName?: string;
   /** Names of the pods and of their Services by ordinal, for a StatefulSet. */
   podServiceNames: string[];
+  /** Its gatherer, where the service has answers. */
+  gatherer?: GathererNames;
+}
+
+/** Names of the gatherer of one (version, snapshot). */
+export interface GathererNames {
+  /** Name of the Deployment, the Service and the PodDisruptionBudget in Kubernetes. */
+  objectName: string;
+  /** Name of the same three in Pulumi. */
+  childName: string;
+  settingsName: string;
+  /** Frozen, and another one than that of the pods. */
+  selector: Record<string, string>;
+  labels: Record<string, string>;
 }
 
 /** All that is plain about a VersionedService. */
 export interface VersionedServicePlan {
+  /** Name of the component. */
+  name: string;
   port: number;
   readinessPath: string;
   cpu: string;
@@ -38,6 +57,14 @@ export interface VersionedServicePlan {
   maxUnavailable: number;
   /** `undefined` for one pod per node. */
   statefulSet?: StatefulSetPlacementArgs;
+  /** The shards of every node, where the shard map is known. */
+  identity?: NodeIdentityPlan;
+  /** Whether pods wait for their snapshot before they start. */
+  waits: boolean;
+  /** Whether an update waits for the pods. */
+  awaitReady: boolean;
+  agentImage: string;
+  answers?: AnswersPlan;
   pairs: ServicePair[];
   facts: VersionedServiceFacts;
 }
@@ -48,6 +75,9 @@ export interface VersionedServicePlan {
  */
 const maxStatefulSetName = 52;
 
+/** Part of frozen selectors and of names. */
+export const gathererPart = "answer";
+
 /**
  * Checks the args and names everything.
  *
@@ -56,14 +86,18 @@ const maxStatefulSetName = 52;
 export function normalizeVersionedService(name: string, args: VersionedServiceArgs): VersionedServicePlan {
   const problems = new Problems(`versionedService ${JSON.stringify(name)}`);
   checkVersionedService(problems, name, args);
+  const answers = planAnswers(problems, args);
   // Names are made of what was just checked; with wrong parts, what is found about them would only repeat it.
   problems.throwIfAny();
 
   const statefulSet = args.placement?.statefulSet;
   const pairs = pairsOf(name, args, statefulSet);
   checkNames(problems, pairs);
+  const identity = args.shardMap === undefined ? undefined : planNodeIdentity(problems, name, args.nodes, args.shardMap);
   problems.throwIfAny();
+  const waits = waitsForSnapshot(args);
   return {
+    name,
     port: args.port,
     readinessPath: args.readinessPath ?? "/healthz",
     cpu: args.cpu ?? "500m",
@@ -72,6 +106,11 @@ export function normalizeVersionedService(name: string, args: VersionedServiceAr
     ...nodePlacement(args.nodes),
     maxUnavailable: args.placement?.daemonSet?.maxUnavailable ?? 1,
     ...(statefulSet === undefined ? {} : { statefulSet }),
+    ...(identity === undefined ? {} : { identity }),
+    waits,
+    awaitReady: args.awaitReady ?? !waits,
+    agentImage: args.agentImage ?? defaultAgentImage,
+    ...(answers === undefined ? {} : { answers }),
     pairs,
     facts: factsOf(name, args, pairs),
   };
@@ -85,6 +124,12 @@ function pairsOf(name: string, args: VersionedServiceArgs, statefulSet: Stateful
     given.snapshots.map((snapshot): ServicePair => {
       const objectName = nameOf(service, version, snapshot);
       const selector = selectorLabels(name, dnsName(version, snapshot));
+      const described = {
+        ...describeLabels(name, service),
+        [serviceLabel]: service,
+        [versionLabel]: version,
+        [snapshotLabel]: snapshot,
+      };
       return {
         version,
         snapshot,
@@ -92,18 +137,29 @@ function pairsOf(name: string, args: VersionedServiceArgs, statefulSet: Stateful
         objectName,
         childName: `${name}-${version}-${snapshot}`,
         selector,
-        labels: {
-          ...describeLabels(name, service),
-          [serviceLabel]: service,
-          [versionLabel]: version,
-          [snapshotLabel]: snapshot,
-          ...selector,
-        },
+        labels: { ...described, ...selector },
         ...(statefulSet === undefined ? {} : { headlessName: `${objectName}-pods` }),
         podServiceNames: Array.from({ length: statefulSet?.replicas ?? 0 }, (_, ordinal) => `${objectName}-${ordinal}`),
+        ...(args.answers === undefined ? {} : { gatherer: gathererNames(name, [service, version, snapshot], described) }),
       };
     }),
   );
+}
+
+function gathererNames(
+  name: string,
+  [service, version, snapshot]: [string, string, string],
+  labels: Record<string, string>,
+): GathererNames {
+  // The word comes last: a version could be called `answer-v1`, but no snapshot id ends so.
+  const selector = selectorLabels(name, dnsName(version, snapshot, gathererPart));
+  return {
+    objectName: dnsName(service, version, snapshot, gathererPart),
+    childName: `${name}-${version}-${snapshot}-${gathererPart}`,
+    settingsName: dnsName(service, version, snapshot, gathererPart, "settings"),
+    selector,
+    labels: { ...labels, ...selector },
+  };
 }
 
 /** Two objects of one name would overwrite each other: `a` + `b-c` and `a-b` + `c` are both `a-b-c`. */
@@ -111,7 +167,8 @@ function checkNames(problems: Problems, pairs: readonly ServicePair[]): void {
   const taken = new Map<string, ServicePair>();
   for (const pair of pairs) {
     const index = pair.args.snapshots.indexOf(pair.snapshot);
-    for (const objectName of [pair.objectName, ...(pair.headlessName === undefined ? [] : [pair.headlessName]), ...pair.podServiceNames]) {
+    const others = [pair.headlessName, pair.gatherer?.objectName].filter((other) => other !== undefined);
+    for (const objectName of [pair.objectName, ...others, ...pair.podServiceNames]) {
       const other = taken.get(objectName);
       if (other !== undefined) {
         const path = joinPath(joinPath(keyPath("versions", pair.version), "snapshots"), index);
@@ -135,7 +192,8 @@ function factsOf(name: string, args: VersionedServiceArgs, pairs: readonly Servi
     endpoints: pairs.map((pair) => ({
       version: pair.version,
       snapshot: pair.snapshot,
-      serviceName: pair.objectName,
+      serviceName: pair.gatherer?.objectName ?? pair.objectName,
+      ...(pair.gatherer === undefined ? {} : { directServiceName: pair.objectName }),
       port: args.port,
       podServiceNames: pair.podServiceNames,
     })),

@@ -1,6 +1,10 @@
 /** The pods of a VersionedService: what runs in them, what they are told, and where they may run. */
 import type * as k8s from "@pulumi/kubernetes";
+import { databaseTlsParts, databaseVariables } from "../ingest/database";
+import { configHashAnnotation } from "../kubernetes/labels";
+import type { NodeIdentityParts } from "../kubernetes/node-identity";
 import { restrictedContainer } from "../kubernetes/pods";
+import { agentUser, waitCommand } from "./agent-image";
 import type { VersionedServiceArgs } from "./versioned-service";
 import type { ServicePair, VersionedServicePlan } from "./versioned-service-plan";
 
@@ -11,30 +15,66 @@ const preStopSeconds = 5;
 /** Time for running requests after that. */
 const drainSeconds = 25;
 
-/** The pod template of one (version, snapshot). Nothing in it depends on another version, on weights or on the number of nodes. */
+type Container = k8s.types.input.core.v1.Container;
+
+/** What the containers share. */
+interface PodParts {
+  args: VersionedServiceArgs;
+  plan: VersionedServicePlan;
+  pair: ServicePair;
+  identity: NodeIdentityParts | undefined;
+  tls: Partial<ReturnType<typeof databaseTlsParts>>;
+}
+
+/** The pod template of one (version, snapshot). Nothing in it depends on another version, on weights or, but for the shard map, on the number of nodes. */
 export function podTemplate(
   args: VersionedServiceArgs,
   plan: VersionedServicePlan,
   pair: ServicePair,
+  identity: NodeIdentityParts | undefined,
 ): k8s.types.input.core.v1.PodTemplateSpec {
+  const tls: PodParts["tls"] = args.database === undefined ? {} : databaseTlsParts(args.database);
+  const parts = { args, plan, pair, identity, tls };
+  const initContainers = [...(identity?.initContainers ?? []), ...(plan.waits ? [waitContainer(parts)] : [])];
   return {
-    metadata: { labels: pair.labels },
+    metadata: {
+      labels: pair.labels,
+      // The file of a node's shards follows no change by itself.
+      ...(plan.identity === undefined ? {} : { annotations: { [configHashAnnotation]: plan.identity.hash } }),
+    },
     spec: {
       nodeSelector: plan.nodeSelector,
       tolerations: plan.tolerations,
       ...(plan.statefulSet === undefined ? {} : spread(pair)),
+      ...(identity?.serviceAccountName === undefined ? {} : { serviceAccountName: identity.serviceAccountName }),
       automountServiceAccountToken: false,
       // Otherwise every Service of the namespace adds variables, and MESH_… or DATABASE_… could be one of them.
       enableServiceLinks: false,
       terminationGracePeriodSeconds: preStopSeconds + drainSeconds,
       ...(plan.statefulSet?.storage === undefined ? {} : { securityContext: { fsGroup: 65532, fsGroupChangePolicy: "OnRootMismatch" } }),
-      containers: [container(args, plan, pair)],
-      volumes: [{ name: "tmp", emptyDir: { sizeLimit: "256Mi" } }],
+      ...(initContainers.length === 0 ? {} : { initContainers }),
+      containers: [serviceContainer(parts)],
+      volumes: [{ name: "tmp", emptyDir: { sizeLimit: "256Mi" } }, ...(identity?.volumes ?? []), ...(tls.volumes ?? [])],
     },
   };
 }
 
-function container(args: VersionedServiceArgs, plan: VersionedServicePlan, pair: ServicePair): k8s.types.input.core.v1.Container {
+/** Ends once the database of the pod's own node shows every own shard of the snapshot; says in its log what it waits for. */
+function waitContainer({ args, plan, pair, identity, tls }: PodParts): Container {
+  // Enough to start Node.js in some seconds; a pod reserves the larger of this and what its service asks for.
+  const resources = { cpu: "100m", memory: "192Mi" };
+  return {
+    name: "wait-for-snapshot",
+    image: plan.agentImage,
+    command: [...waitCommand, pair.snapshot],
+    env: [...(identity?.env ?? []), ...shardCountVariable(args), ...(args.database === undefined ? [] : databaseVariables(args.database))],
+    resources: { requests: resources, limits: resources },
+    securityContext: { ...restrictedContainer, runAsUser: agentUser, runAsGroup: agentUser },
+    volumeMounts: [...(identity?.volumeMounts ?? []), ...(tls.volumeMounts ?? [])],
+  };
+}
+
+function serviceContainer({ args, plan, pair, identity, tls }: PodParts): Container {
   const resources = { cpu: plan.cpu, memory: plan.memory };
   const alive = { tcpSocket: { port: "http" } };
   return {
@@ -55,6 +95,8 @@ function container(args: VersionedServiceArgs, plan: VersionedServicePlan, pair:
     volumeMounts: [
       { name: "tmp", mountPath: "/tmp" },
       ...(plan.statefulSet?.storage === undefined ? [] : [{ name: "data", mountPath: "/data" }]),
+      ...(identity?.volumeMounts ?? []),
+      ...(tls.volumeMounts ?? []),
     ],
   };
 }
@@ -65,25 +107,15 @@ function variables(args: VersionedServiceArgs, plan: VersionedServicePlan, pair:
     { name: "MESH_SERVICE", value: plan.facts.name },
     { name: "MESH_VERSION", value: pair.version },
     { name: "MESH_SNAPSHOT", value: pair.snapshot },
-    ...(args.shardMap === undefined ? [] : [{ name: "MESH_SHARD_COUNT", value: String(args.shardMap.shardCount) }]),
+    ...shardCountVariable(args),
     { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
-    ...databaseVariables(args),
+    ...(args.database === undefined ? [] : databaseVariables(args.database)),
     ...Object.entries(pair.args.env ?? {}).map(([name, value]) => ({ name, value })),
   ];
 }
 
-function databaseVariables({ database }: VersionedServiceArgs): EnvVar[] {
-  if (database === undefined) {
-    return [];
-  }
-  const secret = (key: string): EnvVar["valueFrom"] => ({ secretKeyRef: { name: database.secretName, key } });
-  return [
-    { name: "DATABASE_HOST", value: database.serviceName },
-    { name: "DATABASE_PORT", value: String(database.port) },
-    { name: "DATABASE_NAME", value: database.database },
-    { name: "DATABASE_USER", valueFrom: secret("username") },
-    { name: "DATABASE_PASSWORD", valueFrom: secret("password") },
-  ];
+function shardCountVariable({ shardMap }: VersionedServiceArgs): EnvVar[] {
+  return shardMap === undefined ? [] : [{ name: "MESH_SHARD_COUNT", value: String(shardMap.shardCount) }];
 }
 
 /** At most one pod of a set on a node, or two would ask the same database; over the zones as far as nodes allow. */

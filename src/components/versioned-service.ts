@@ -1,11 +1,17 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { createChild, orFail, serviceWithoutWait, type ChildTransform } from "../kubernetes/children";
+import { type ChildTransform, orFail } from "../kubernetes/children";
+import { createNodeIdentity, type NodeIdentityParts, type NodeIdentityTransforms } from "../kubernetes/node-identity";
 import type { LocalDbFacts, SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
 import type { ShardMap } from "../model/shard-map";
 import type { MeshNodeFacts } from "../model/topology";
-import { normalizeVersionedService, type ServicePair, type VersionedServicePlan } from "./versioned-service-plan";
-import { podTemplate } from "./versioned-service-pods";
+import type { ServiceAnswersArgs } from "./versioned-service-answers";
+import { createGatherers, type GathererTransforms } from "./versioned-service-gatherer";
+import { createDisruptionBudget, createPodServices, createService, createWorkload } from "./versioned-service-objects";
+import { normalizeVersionedService, type VersionedServicePlan } from "./versioned-service-plan";
+
+export type { ServiceAnswersArgs } from "./versioned-service-answers";
+export type { GathererTransforms } from "./versioned-service-gatherer";
 
 /** One version of a service. */
 export interface ServiceVersionArgs {
@@ -55,7 +61,7 @@ export interface ServicePlacementArgs {
 }
 
 /** Raw changes of single children, the same for every (version, snapshot); tell them apart by their args. */
-export interface VersionedServiceTransforms {
+export interface VersionedServiceTransforms extends NodeIdentityTransforms, GathererTransforms {
   daemonSet?: ChildTransform<k8s.apps.v1.DaemonSetArgs>;
   statefulSet?: ChildTransform<k8s.apps.v1.StatefulSetArgs>;
   /** The Service of one (version, snapshot). */
@@ -86,8 +92,27 @@ export interface VersionedServiceArgs {
   readinessPath?: string;
   /** Default: `{ daemonSet: {} }`. */
   placement?: ServicePlacementArgs;
-  /** Which mesh node owns which shard: every shard must then have a pod beside it. Default: not checked. */
+  /**
+   * Which mesh node owns which shard: every shard must then have a pod beside it, and every pod finds the shards of its node in
+   * `/etc/compute-mesh/node.env`. Pods roll when the map changes. Default: none, where nothing waits for a snapshot and there are no `answers`.
+   */
   shardMap?: ShardMap;
+  /**
+   * Whether pods start only once the database of their own node shows all of its shards of their snapshot. Needs `database`, `shardMap` and a snapshot
+   * group with `tendsShards`. Default: true where there is a database and the group tends, else false.
+   */
+  waitForSnapshot?: boolean;
+  /**
+   * Whether an update waits until the pods are ready. Pods that are bound to a snapshot of the future are not ready before it is taken, so the
+   * default is false where pods wait for their snapshot: the update ends, and they come up when they can. Default: true where they do not.
+   */
+  awaitReady?: boolean;
+  /** Image of the programs that wait for snapshots and gather answers. Default: `ghcr.io/compute-mesh/agent` in the version of this package. */
+  agentImage?: string;
+  /** Image with `sh`, `sed` and `curl`, used where a pod must read its Node's label. Default: `docker.io/curlimages/curl:8.11.1`. */
+  nodeReaderImage?: string;
+  /** Global answers: a gatherer for every version and snapshot, which routes then go to. Needs `shardMap`. Default: none. */
+  answers?: ServiceAnswersArgs;
   /** CPU of one pod as a Kubernetes quantity, request and limit. Default: `500m`. */
   cpu?: string;
   /** Memory of one pod as a Kubernetes quantity, request and limit. Default: `512Mi`. */
@@ -102,15 +127,22 @@ export interface VersionedServiceArgs {
  * about one snapshot can never be answered from another, and a version comes or goes without touching the others. StatefulSet pods have a
  * Service each, too, for asking every pod once.
  *
- * Pods find in their environment: `MESH_SERVICE`, `MESH_VERSION`, `MESH_SNAPSHOT`, `NODE_NAME`; with a database `DATABASE_HOST`, `DATABASE_PORT`,
- * `DATABASE_NAME`, `DATABASE_USER` and `DATABASE_PASSWORD`; with a shard map `MESH_SHARD_COUNT`.
+ * Pods find in their environment: `MESH_SERVICE`, `MESH_VERSION`, `MESH_SNAPSHOT`, `NODE_NAME`; with a database `DATABASE_ENGINE`, `DATABASE_HOST`,
+ * `DATABASE_PORT`, `DATABASE_NAME`, `DATABASE_USER`, `DATABASE_PASSWORD` and, where it has TLS, `DATABASE_TLS=true` and `DATABASE_CA_FILE`; with a shard map
+ * `MESH_SHARD_COUNT`, and the file `/etc/compute-mesh/node.env` with `MESH_NODE`, `MESH_SHARDS` and `MESH_PRIMARY_SHARDS` (comma lists).
  *
- * Cost: three objects per (version, snapshot) whatever the number of nodes; for a StatefulSet one more, and one per pod. CPU and memory are
- * reserved once per pod. Needs Kubernetes 1.30 or later (preStop sleep).
+ * With `answers` a gatherer stands before the pods of every (version, snapshot), and `facts` name its Service, so that routes reach all shards at once. It
+ * forwards a question to one owner of every shard with the headers `mesh-shards: 0,3,5`, `mesh-snapshot` and `mesh-version`. A pod must answer for
+ * exactly those shards, and refuse (421) where its database does not show one of them: a partial answer that looks whole would become a wrong one.
+ * `directServiceName` of an endpoint is the Service of the pods themselves.
+ *
+ * Cost: three objects per (version, snapshot) whatever the number of nodes; for a StatefulSet one more, and one per pod; with answers four more, and three
+ * to five for the whole service; with a shard map one more. CPU and memory are reserved once per pod. Needs Kubernetes 1.30 or later (preStop sleep).
  *
  * @example
  * const prices = new VersionedService("prices", {
- *   namespace, nodes, database: db.facts, snapshotGroup: hourly.facts, port: 8080,
+ *   namespace, nodes, shardMap, database: db.facts, snapshotGroup: hourly.facts, port: 8080,
+ *   answers: { merge: { "/total": { fields: { rows: { count: true }, amount: { sum: true } } } } },
  *   versions: {
  *     v1: { image: "ghcr.io/acme/prices:1.4.2", snapshots: ["20261121t0600z"], weight: 90 },
  *     v2: { image: "ghcr.io/acme/prices:2.0.0", snapshots: ["20261121t0600z", "20261121t0700z"], weight: 10 },
@@ -122,19 +154,23 @@ export class VersionedService extends pulumi.ComponentResource {
   public readonly facts: VersionedServiceFacts;
   /** Names of the Kubernetes Services, one per (version, snapshot), in the order of `facts.endpoints`. */
   public readonly endpointNames: pulumi.Output<string[]>;
-  /** Resolves to true when every pod is ready and every Service is there. */
+  /** Resolves to true when every pod is ready and every Service is there; to false where `awaitReady` is, because nobody has looked. */
   public readonly ready: pulumi.Output<boolean>;
 
   public constructor(name: string, args: VersionedServiceArgs, opts?: pulumi.ComponentResourceOptions) {
     super("compute-mesh:index:VersionedService", name, shownArgs(args), opts);
     const plan = orFail(this, () => normalizeVersionedService(name, args));
-    const workloads = plan.pairs.map((pair) => createWorkload(this, args, plan, pair));
+    const identity = createIdentity(this, args, plan);
+    const workloads = plan.pairs.map((pair) => createWorkload(this, args, plan, pair, identity));
     const services = plan.pairs.map((pair) => createService(this, args, plan, pair));
     const podServices = plan.pairs.flatMap((pair) => createPodServices(this, args, plan, pair));
     plan.pairs.forEach((pair) => createDisruptionBudget(this, args, plan, pair));
+    const gatherers = createGatherers(this, args, plan);
+    const entrances = gatherers.length === 0 ? services : gatherers.map((gatherer) => gatherer.service);
+    const all = [...workloads, ...services, ...podServices, ...gatherers.flatMap(({ deployment, service }) => [deployment, service])];
     this.facts = plan.facts;
-    this.endpointNames = pulumi.all(services.map((service) => service.metadata.name));
-    this.ready = pulumi.all([...workloads, ...services, ...podServices].map((resource) => resource.id)).apply(() => true);
+    this.endpointNames = pulumi.all(entrances.map((service) => service.metadata.name));
+    this.ready = pulumi.all(all.map((resource) => resource.id)).apply(() => plan.awaitReady);
     this.registerOutputs({ facts: this.facts, endpointNames: this.endpointNames, ready: this.ready });
   }
 }
@@ -144,100 +180,11 @@ function shownArgs({ transforms: _transforms, ...shown }: VersionedServiceArgs):
   return shown;
 }
 
-function createWorkload(
-  parent: VersionedService,
-  args: VersionedServiceArgs,
-  plan: VersionedServicePlan,
-  pair: ServicePair,
-): k8s.apps.v1.DaemonSet | k8s.apps.v1.StatefulSet {
-  const metadata = { name: pair.objectName, namespace: args.namespace, labels: pair.labels };
-  const common = { selector: { matchLabels: pair.selector }, template: podTemplate(args, plan, pair) };
-  if (plan.statefulSet === undefined) {
-    const updateStrategy = { type: "RollingUpdate", rollingUpdate: { maxUnavailable: plan.maxUnavailable } };
-    const daemonSet = { metadata, spec: { ...common, updateStrategy } };
-    return createChild(k8s.apps.v1.DaemonSet, pair.childName, daemonSet, { parent }, args.transforms?.daemonSet);
+/** The shards of every node, where the shard map is known. */
+function createIdentity(parent: VersionedService, args: VersionedServiceArgs, plan: VersionedServicePlan): NodeIdentityParts | undefined {
+  if (plan.identity === undefined) {
+    return undefined;
   }
-  const { replicas, storage } = plan.statefulSet;
-  const statefulSet = {
-    metadata,
-    spec: {
-      ...common,
-      replicas,
-      serviceName: pair.headlessName,
-      // Pods of one set do not wait for each other: none needs another one to start.
-      podManagementPolicy: "Parallel",
-      updateStrategy: { type: "RollingUpdate" },
-      ...(storage === undefined
-        ? {}
-        : { volumeClaimTemplates: [claimTemplate(storage)], persistentVolumeClaimRetentionPolicy: keepClaims }),
-    },
-  };
-  return createChild(k8s.apps.v1.StatefulSet, pair.childName, statefulSet, { parent }, args.transforms?.statefulSet);
-}
-
-const keepClaims = { whenDeleted: "Retain", whenScaled: "Retain" };
-
-function claimTemplate(storage: ServiceStorageArgs): k8s.types.input.core.v1.PersistentVolumeClaim {
-  const storageClass = storage.storageClassName === undefined ? {} : { storageClassName: storage.storageClassName };
-  return {
-    metadata: { name: "data" },
-    spec: { accessModes: ["ReadWriteOnce"], ...storageClass, resources: { requests: { storage: storage.size } } },
-  };
-}
-
-function createService(
-  parent: VersionedService,
-  args: VersionedServiceArgs,
-  plan: VersionedServicePlan,
-  pair: ServicePair,
-): k8s.core.v1.Service {
-  const service = {
-    metadata: { name: pair.objectName, namespace: args.namespace, labels: pair.labels, annotations: serviceWithoutWait },
-    spec: { type: "ClusterIP", selector: pair.selector, ports: servicePorts(plan) },
-  };
-  return createChild(k8s.core.v1.Service, pair.childName, service, { parent }, args.transforms?.service);
-}
-
-/** The headless Service of a StatefulSet and one Service for each of its pods; none for a DaemonSet. */
-function createPodServices(
-  parent: VersionedService,
-  args: VersionedServiceArgs,
-  plan: VersionedServicePlan,
-  pair: ServicePair,
-): k8s.core.v1.Service[] {
-  if (pair.headlessName === undefined) {
-    return [];
-  }
-  const headless = {
-    metadata: { name: pair.headlessName, namespace: args.namespace, labels: pair.labels },
-    // Pods can find each other before they are ready; otherwise pods that wait for their peers would wait for ever.
-    spec: { clusterIP: "None", publishNotReadyAddresses: true, selector: pair.selector, ports: servicePorts(plan) },
-  };
-  const single = pair.podServiceNames.map((podName, ordinal) => {
-    const service = {
-      metadata: { name: podName, namespace: args.namespace, labels: pair.labels, annotations: serviceWithoutWait },
-      // Not before it is ready: a pod that has not loaded its snapshot must not answer.
-      spec: { type: "ClusterIP", selector: { "statefulset.kubernetes.io/pod-name": podName }, ports: servicePorts(plan) },
-    };
-    return createChild(k8s.core.v1.Service, `${pair.childName}-${ordinal}`, service, { parent }, args.transforms?.podService);
-  });
-  return [createChild(k8s.core.v1.Service, `${pair.childName}-pods`, headless, { parent }, args.transforms?.headlessService), ...single];
-}
-
-function servicePorts(plan: VersionedServicePlan): { name: string; port: number; targetPort: string }[] {
-  return [{ name: "http", port: plan.port, targetPort: "http" }];
-}
-
-function createDisruptionBudget(parent: VersionedService, args: VersionedServiceArgs, plan: VersionedServicePlan, pair: ServicePair): void {
-  const budget = {
-    metadata: { name: pair.objectName, namespace: args.namespace, labels: pair.labels },
-    spec: {
-      selector: { matchLabels: pair.selector },
-      // One pod at a time. A DaemonSet has no scale subresource, so only a whole minAvailable works for its pods.
-      ...(plan.statefulSet === undefined ? { minAvailable: plan.nodeCount - 1 } : { maxUnavailable: 1 }),
-      // A pod that is broken anyway must not keep its node from being drained.
-      unhealthyPodEvictionPolicy: "AlwaysAllow",
-    },
-  };
-  createChild(k8s.policy.v1.PodDisruptionBudget, pair.childName, budget, { parent }, args.transforms?.podDisruptionBudget);
+  const reader = args.nodeReaderImage === undefined ? {} : { readerImage: args.nodeReaderImage };
+  return createNodeIdentity(parent, plan.name, { namespace: args.namespace, plan: plan.identity, ...reader }, args.transforms);
 }

@@ -1,7 +1,7 @@
 /** PostgreSQL's configuration files, rendered from what the memory allows. */
 import type { Problems } from "../model/errors";
 import { keyPath } from "../model/errors";
-import type { EngineRequest, MemoryItem } from "./engine";
+import { type EngineRequest, type MemoryItem, tlsPath } from "./engine";
 
 const mebibyte = 1024 ** 2;
 
@@ -36,6 +36,10 @@ const ownedSettings = new Set([
   "port",
   "restore_command",
   "shared_buffers",
+  "ssl",
+  "ssl_ca_file",
+  "ssl_cert_file",
+  "ssl_key_file",
   "unix_socket_directories",
   "wal_level",
   "work_mem",
@@ -110,6 +114,7 @@ function derivedSettings(request: EngineRequest, maxConnections: number, memory:
     synchronous_commit: "on",
     ...(request.tmpfsBytes === undefined ? { fsync: "on", full_page_writes: "on" } : { fsync: "off", full_page_writes: "off" }),
     ...archiving(request),
+    ...certificates(request),
     log_destination: "stderr",
     logging_collector: "off",
     log_timezone: "UTC",
@@ -131,12 +136,21 @@ function archiving({ backing }: EngineRequest): Record<string, string> {
   };
 }
 
+function certificates({ tls }: EngineRequest): Record<string, string> {
+  return tls === undefined
+    ? {}
+    : { ssl: "on", ssl_cert_file: `${tlsPath}/tls.crt`, ssl_key_file: `${tlsPath}/tls.key`, ssl_ca_file: `${tlsPath}/ca.crt` };
+}
+
 /** `pg_hba.conf`: passwords by SCRAM everywhere, and base copies from the pod itself and from pods that the NetworkPolicy lets in. */
-export const postgresHba = `local all all scram-sha-256
-host all all all scram-sha-256
+export function postgresHba({ tls }: EngineRequest): string {
+  const host = tls?.required === true ? "hostssl" : "host";
+  return `local all all scram-sha-256
+${host} all all all scram-sha-256
 local replication all scram-sha-256
-host replication all all scram-sha-256
+${host} replication all all scram-sha-256
 `;
+}
 
 /** Checks the user's settings: names as PostgreSQL writes them, and none that the component decides. */
 export function checkPostgresSettings(problems: Problems, settings: Readonly<Record<string, unknown>>): void {
@@ -148,7 +162,7 @@ export function checkPostgresSettings(problems: Problems, settings: Readonly<Rec
       problems.add(
         path,
         value,
-        "the component decides this setting; sizes and connections are arguments of engine.postgres, archiving is backingStore",
+        "the component decides this setting; sizes and connections are arguments of engine.postgres, archiving is backingStore, certificates are tls",
       );
     } else if (typeof value !== "string" || /[\r\n]/.test(value)) {
       problems.add(path, value, 'one line of text is allowed, for example "on" or "64MB"');

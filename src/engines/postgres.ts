@@ -98,7 +98,7 @@ function configFiles(request: EngineRequest, conf: string): Record<string, strin
   const { backing } = request;
   return {
     "postgresql.conf": conf,
-    "pg_hba.conf": postgresHba,
+    "pg_hba.conf": postgresHba(request),
     ...(backing === undefined
       ? {}
       : {

@@ -1,27 +1,39 @@
 /**
- * Configuration of Bento, the ingest engine (https://warpstreamlabs.github.io/bento/, stock image).
+ * Configuration of Bento, the stock ingest engine (https://warpstreamlabs.github.io/bento/, unmodified image).
  *
  * Values that differ by node (`KAFKA_TOPICS`) and credentials come from the environment. Bento replaces `\${NAME}` in the text before it parses
  * the YAML, so credentials stand in block literals, where no character has a meaning.
  */
 import type { LocalDbFacts } from "../model/facts";
 import { kafkaPasswordVariable, type KafkaSecurity, kafkaUsernameVariable } from "./kafka";
+import { ingestPort } from "./settings";
 import { type TopicTables, writeBatchSql } from "./tables";
 
 /** The stock image: busybox with the program at `/bento`. */
 export const defaultBentoImage = "ghcr.io/warpstreamlabs/bento:1.10.0";
 
-/** Port of `/ping`, `/ready` and `/metrics`. */
-export const bentoPort = 4195;
+/** Client programs of the database, `psql` and `pg_isready`. */
+export const defaultDatabaseClientImage = "docker.io/library/postgres:17.6";
 
-/** Settings of Bento as the ingest engine. */
-export interface BentoArgs {
+/**
+ * An unmodified image of Bento in place of our own, for PostgreSQL only.
+ *
+ * Limits. The engine may hand a failed batch back after its successor, so the statement refuses a batch that begins above the next offset; the
+ * right one comes again. For the same reason a partition stands still where offsets are missing in the log between two batches: Kafka transactions
+ * leave such gaps (their markers take an offset), compaction does, and so does retention that overtakes the ingest. Use it for topics that are
+ * neither compacted nor written in transactions; records of aborted transactions would be read as well. A record whose header is named like one
+ * of the engine's own fields (`kafka_offset`) stops its partition, too. It knows no typed columns, no dead letters, no TLS to the database, and
+ * nothing of shards that are restored from snapshots; its pods are ready when they are connected, not when they have caught up.
+ */
+export interface StockEngineArgs {
   /** An image with `/bento`, `/bin/sh`, `grep` and `wget`. Default: `ghcr.io/warpstreamlabs/bento:1.10.0`. */
   image?: string;
   /** Most records of one batch, which is one transaction. Default: 5000. */
   batchSize?: number;
   /** Longest wait for a batch to fill, in milliseconds. Default: 200. */
   batchPeriodMilliseconds?: number;
+  /** Image with `sh`, `sed`, `psql` and `pg_isready`. Default: `docker.io/library/postgres:17.6`. */
+  databaseClientImage?: string;
 }
 
 /** Everything that the configuration is made of. */
@@ -115,7 +127,7 @@ output:
 
 const common = `http:
   enabled: true
-  address: "0.0.0.0:${bentoPort}"
+  address: "0.0.0.0:${ingestPort}"
 logger:
   level: INFO
   format: json

@@ -1,14 +1,11 @@
 /**
- * The SQL of ingest for PostgreSQL: one table per topic and one for the offsets, both changed by one statement.
+ * The SQL of the stock engine, for PostgreSQL: rows and offsets changed by one statement. The tables themselves are those of the model.
  *
  * Offsets live beside the rows and nowhere else, so every consistent copy of the database carries its own exact cut.
  */
-import { keyPath, joinPath, type Problems } from "../model/errors";
-import { sortedEntries } from "../model/names";
 import { partitionsOfShard, type ShardPlan } from "../model/shards";
-
-/** Table with the next offset of every partition that the node has ingested. */
-export const offsetsTable = "mesh_offsets";
+import { createTablesSql } from "../model/table-sql";
+import { offsetsTable, type TableFacts } from "../model/tables";
 
 /** Name of the constraint that refuses a batch behind a hole. Named in error messages of the database. */
 export const gapConstraint = "mesh_offsets_no_gap";
@@ -18,69 +15,26 @@ const gapConstraintSql = `SELECT FROM pg_constraint WHERE conrelid = to_regclass
 /** Topic → its table. */
 export type TopicTables = Record<string, string>;
 
-/** PostgreSQL cuts longer names off (`NAMEDATALEN`). */
-const identifier = /^[a-z_][a-z0-9_]{0,62}$/;
-
-/** The table of each topic: the given one, or the topic's name in lower case with underscores for dots and hyphens. */
-export function tablesOfTopics(topics: Record<string, { table?: string }>): TopicTables {
-  return Object.fromEntries(sortedEntries(topics).map(([topic, { table }]) => [topic, table ?? topic.toLowerCase().replace(/[.-]/g, "_")]));
+/** The names of the tables by topic. */
+export function tableNames(tables: Readonly<Record<string, TableFacts>>): TopicTables {
+  return Object.fromEntries(Object.entries(tables).map(([topic, { name }]) => [topic, name]));
 }
 
-/** Notes tables that PostgreSQL would not take unquoted, that two topics share, or that ingest itself uses. */
-export function checkTables(problems: Problems, path: string, tables: TopicTables): void {
-  const owner = new Map<string, string>();
-  for (const [topic, table] of Object.entries(tables)) {
-    const tablePath = joinPath(keyPath(path, topic), "table");
-    const other = owner.get(table);
-    if (typeof table !== "string" || !identifier.test(table)) {
-      problems.add(
-        tablePath,
-        table,
-        "a table name is allowed: lower-case letters, digits and underscores, not starting with a digit, at most 63 characters",
-      );
-    } else if (table === offsetsTable) {
-      problems.add(tablePath, table, "the offsets are kept in a table of this name; give the topic another one");
-    } else if (other !== undefined) {
-      problems.add(tablePath, table, `it is the table of topic "${other}" already; give one of them another one`);
-    }
-    owner.set(table, other ?? topic);
-  }
-}
-
-/**
- * Creates what is missing. Columns of a topic's table: partition, offset, time of the record, key, document (null where the record was a
- * tombstone).
- */
-export function createTablesSql(tables: TopicTables): string {
+/** Creates what is missing: the tables of the model, and the constraint that the statement of `writeBatchSql` relies on. */
+export function createStockTablesSql(tables: Readonly<Record<string, TableFacts>>): string {
   return [
-    `CREATE TABLE IF NOT EXISTS ${offsetsTable} (
-  topic text NOT NULL,
-  partition int NOT NULL,
-  next_offset bigint NOT NULL,
-  updated timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (topic, partition)
-);`,
-    // On its own, because the database may have made the table already.
+    ...createTablesSql("postgres", Object.values(tables)).map((statement) => `${statement};`),
+    // On its own, because the database, or an agent, may have made the table already.
     `DO $$ BEGIN
   IF NOT EXISTS (${gapConstraintSql}) THEN
     ALTER TABLE ${offsetsTable} ADD CONSTRAINT ${gapConstraint} CHECK (next_offset >= 0);
   END IF;
 END $$;`,
-    ...Object.values(tables).map(
-      (table) => `CREATE TABLE IF NOT EXISTS "${table}" (
-  part int NOT NULL,
-  off bigint NOT NULL,
-  ts timestamptz NOT NULL,
-  key text,
-  doc jsonb,
-  PRIMARY KEY (part, off)
-);`,
-    ),
     "",
   ].join("\n");
 }
 
-/** Whether everything of `createTablesSql` is there: `t` or `f`. */
+/** Whether everything that the stock engine needs is there: `t` or `f`. */
 export function tablesExistSql(tables: TopicTables): string {
   const names = [offsetsTable, ...Object.values(tables)].map((table) => `('${table}')`);
   return `SELECT EXISTS (${gapConstraintSql}) AND bool_and(to_regclass(name) IS NOT NULL) FROM (VALUES ${names.join(", ")}) AS needed (name);

@@ -60,3 +60,8 @@ export function dataOptions(protection: DataProtection | undefined): pulumi.Cust
  * (because another resource has failed), a failed update would stand still for the ten minutes of that wait.
  */
 export const serviceWithoutWait: Readonly<Record<string, string>> = { "pulumi.com/skipAwait": "true" };
+
+/** Annotations of a workload: none where an update is to wait until its pods are ready, else the one that tells Pulumi to go on at once. */
+export function waitAnnotations(awaitReady: boolean): { annotations?: Record<string, string> } {
+  return awaitReady ? {} : { annotations: { "pulumi.com/skipAwait": "true" } };
+}

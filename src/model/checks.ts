@@ -64,6 +64,15 @@ export function checkInteger(
   return false;
 }
 
+/** Whether `value` is true or false. */
+export function checkBoolean(problems: Problems, path: string, value: unknown): value is boolean {
+  if (typeof value === "boolean") {
+    return true;
+  }
+  problems.add(path, value, "true or false is allowed");
+  return false;
+}
+
 /** Whether `value` is one of the words of `allowed`. */
 export function checkOneOf(problems: Problems, path: string, value: unknown, allowed: readonly string[]): boolean {
   if (typeof value === "string" && allowed.includes(value)) {

@@ -10,11 +10,17 @@ export interface TopicFacts {
   partitions: number;
 }
 
+/** TLS to the databases. Their certificates must be for `serviceName` as it is, because that is what the pods of the namespace connect to. */
+export interface DatabaseTlsFacts {
+  /** Secret key with the certificate authority of the databases, PEM. Default: the authorities of the client's image. */
+  caSecret?: { name: string; key: string };
+}
+
 /** How pods of the same namespace reach the database of their own node. */
 export interface LocalDbFacts {
   /** Name of the LocalDbDaemonSet. */
   name: string;
-  /** Name of the database engine, for example `postgres`. */
+  /** Name of the database engine: `postgres`, `singlestore`, `clickhouse` or `valkey`. */
   engine: string;
   /** Name of the Service; with `internalTrafficPolicy: Local` it is the database of the pod's own node. */
   serviceName: string;
@@ -23,6 +29,8 @@ export interface LocalDbFacts {
   database: string;
   /** Name of the Secret with the keys `username` and `password`. */
   secretName: string;
+  /** Default: no TLS; the connection does not leave the node. */
+  tls?: DatabaseTlsFacts;
 }
 
 /** What services and policies need to know of a snapshot group. */
@@ -37,14 +45,21 @@ export interface SnapshotGroupFacts {
   settingsName: string;
   /** Snapshot ids that services can be bound to; retention keeps them. */
   snapshots: string[];
+  /**
+   * Whether the group's agents keep the shards of the databases: restore them where they are missing, and show the rows of `snapshots` there.
+   * Default: false.
+   */
+  tends?: boolean;
 }
 
 /** One (version, snapshot) pair of a versioned service and the Kubernetes Service in front of it. */
 export interface ServiceEndpointFacts {
   version: string;
   snapshot: string;
-  /** Name of the Kubernetes Service. */
+  /** Name of the Kubernetes Service: of the gatherer where the service has one, else of the pods. */
   serviceName: string;
+  /** Name of the Service of the pods, where `serviceName` is that of the gatherer; for asking one pod directly. */
+  directServiceName?: string;
   port: number;
   /** Names of the Services of single pods by ordinal, where the workload is a StatefulSet. */
   podServiceNames: string[];

@@ -1,6 +1,9 @@
 /** The pure model: plain values in, plain values out; no Pulumi, no clock, no files. */
+export * from "./answers";
+export * from "./answers-settings";
 export * from "./checks";
 export * from "./cut";
+export * from "./database-engines";
 export { apiVersion } from "./documents";
 export * from "./errors";
 export * from "./facts";
@@ -17,5 +20,6 @@ export * from "./shards";
 export * from "./snapshot-id";
 export * from "./snapshot-store";
 export * from "./summary";
+export * from "./table-sql";
 export * from "./tables";
 export * from "./topology";

@@ -2,7 +2,7 @@
 import { checkInteger, checkKnownKeys, checkObject } from "./checks";
 import { checkAgainstCut, checkShardOfSnapshot, setPartition, type ShardCut } from "./cut";
 import { formatDocument, parseDocument } from "./documents";
-import { joinPath, Problems } from "./errors";
+import { joinPath, keyPath, Problems } from "./errors";
 import { checkOffset, checkPartitions, mapPartitions, readOffset, visitPartitions, type ByPartition } from "./offsets";
 import { partitionsOfShard, type ShardPlan } from "./shards";
 
@@ -31,6 +31,8 @@ export interface ShardManifest {
   engine: string;
   /** Version of the database, which has to be able to read the format again. */
   engineVersion: string;
+  /** Topic → columns of its table, in the order of the rows. Absent in manifests that were written before tables had typed columns. */
+  columns?: Record<string, string[]>;
 }
 
 /** How much of a snapshot is there. */
@@ -42,7 +44,7 @@ export interface Completeness {
   conflicts: string[];
 }
 
-const members = ["snapshot", "shard", "ranges", "rows", "bytes", "checksum", "format", "engine", "engineVersion"] as const;
+const members = ["snapshot", "shard", "ranges", "rows", "bytes", "checksum", "format", "engine", "engineVersion", "columns"] as const;
 
 /**
  * Notes what is wrong in a manifest.
@@ -69,6 +71,7 @@ export function checkManifest(problems: Problems, manifest: ShardManifest, plan?
       problems.add(key, manifest[key], "a text is needed, because whoever restores has to know it");
     }
   }
+  checkColumns(problems, manifest);
   if (!problems.any) {
     if (plan !== undefined) {
       checkPartitions(problems, "ranges", manifest.ranges, partitionsOfShard(plan, manifest.shard));
@@ -80,6 +83,19 @@ export function checkManifest(problems: Problems, manifest: ShardManifest, plan?
         mapPartitions(manifest.ranges, (range) => range.to),
         cut,
       );
+    }
+  }
+}
+
+function checkColumns(problems: Problems, { columns, ranges }: ShardManifest): void {
+  if (columns === undefined || !checkObject(problems, "columns", columns)) {
+    return;
+  }
+  checkKnownKeys(problems, "columns", columns, Object.keys(ranges));
+  for (const topic of Object.keys(ranges)) {
+    const names = (columns as Record<string, unknown>)[topic];
+    if (!Array.isArray(names) || names.length === 0 || names.some((name) => typeof name !== "string")) {
+      problems.add(keyPath("columns", topic), names, "the names of the columns of the topic's table are needed");
     }
   }
 }
@@ -109,7 +125,8 @@ export function parseManifest(text: string, plan?: ShardPlan, cut?: ShardCut): S
       setPartition(ranges, topic, partition, from === undefined || to === undefined ? { from: 0n, to: 0n } : { from, to });
     }
   });
-  const manifest = { ...Object.fromEntries(members.map((key) => [key, document[key]])), ranges } as unknown as ShardManifest;
+  const given = members.filter((key) => document[key] !== undefined).map((key) => [key, document[key]]);
+  const manifest = { ...Object.fromEntries(given), ranges } as unknown as ShardManifest;
   checkManifest(problems, manifest, plan, cut);
   problems.throwIfAny();
   return manifest;

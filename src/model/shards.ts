@@ -41,6 +41,15 @@ export function shardOfPartition(plan: ShardPlan, partition: number): number {
   return partition % plan.shardCount;
 }
 
+/** Whether `name` can name a Kafka topic. */
+export function checkTopicName(problems: Problems, path: string, name: unknown): name is string {
+  if (typeof name === "string" && topicName.test(name) && name !== "." && name !== "..") {
+    return true;
+  }
+  problems.add(path, name, "a Kafka topic name is allowed: letters, digits, dots, underscores and hyphens, at most 249 characters");
+  return false;
+}
+
 /** Notes what is wrong in a plan: the number of shards, names of topics, and topics with too few partitions for every shard to have one. */
 export function checkShardPlan(problems: Problems, path: string, plan: ShardPlan): void {
   const counted = checkInteger(problems, joinPath(path, "shardCount"), plan.shardCount, { min: 1, max: maxShardCount });
@@ -50,13 +59,7 @@ export function checkShardPlan(problems: Problems, path: string, plan: ShardPlan
   }
   for (const [topic, facts] of Object.entries(plan.topics)) {
     const topicPath = keyPath(topicsPath, topic);
-    if (!topicName.test(topic) || topic === "." || topic === "..") {
-      problems.add(
-        topicPath,
-        topic,
-        "a Kafka topic name is allowed: letters, digits, dots, underscores and hyphens, at most 249 characters",
-      );
-    }
+    checkTopicName(problems, topicPath, topic);
     if (!checkObject(problems, topicPath, facts)) {
       continue;
     }

@@ -12,9 +12,12 @@ export interface MeshSummary {
   topics: { name: string; partitions: number }[];
   /** The endpoint is one name on every node: it always means the database of the pod's own node. */
   databases: { engine: string; endpoint: string }[];
-  /** `when` is the schedule in words, UTC; `inUse` are the snapshots that services can be bound to. */
-  snapshots: { group: string; schedule: string; when: string; store: string; inUse: string[] }[];
-  services: { service: string; version: string; snapshot: string; endpoint: string; weight: number }[];
+  /** `engine` is `mesh` or `stock`; `restoreFrom` is the component of the snapshot group that restores missing shards. */
+  ingest: { engine: string; restoreFrom?: string };
+  /** `when` is the schedule in words, UTC; `inUse` are the snapshots that services can be bound to; `tends` says whether it keeps the databases. */
+  snapshots: { group: string; schedule: string; when: string; store: string; inUse: string[]; tends: boolean }[];
+  /** `answers` is `all shards` where a gatherer stands before the pods, and `direct` then the pods' own endpoint; else `one pod`. */
+  services: { service: string; version: string; snapshot: string; endpoint: string; direct?: string; answers: string; weight: number }[];
   /** `request` is a witness: one request that takes the route. */
   routes: { name: string; request: string; destination: string }[];
 }
@@ -39,6 +42,7 @@ export interface MeshSummaryInput {
   warnings: readonly string[];
   topics: Record<string, TopicFacts>;
   database: LocalDbFacts;
+  ingest: MeshSummary["ingest"];
   /** `key` is the group's name in the mesh. */
   snapshotGroups: readonly { key: string; facts: SnapshotGroupFacts }[];
   services: readonly VersionedServiceFacts[];
@@ -61,12 +65,14 @@ export function summarizeMesh(input: MeshSummaryInput): MeshSummary {
     shards: { count: shardMap.shardCount, replicas: shardMap.replicas, mapVersion: shardMap.version, warnings: [...input.warnings] },
     topics: Object.entries(input.topics).map(([name, { partitions }]) => ({ name, partitions })),
     databases: [{ engine: input.database.engine, endpoint: `${input.database.serviceName}.${namespace}.svc:${input.database.port}` }],
+    ingest: { ...input.ingest },
     snapshots: input.snapshotGroups.map(({ key, facts }) => ({
       group: key,
       schedule: facts.schedule,
       when: describeSchedule(facts.schedule),
       store: facts.storeKind,
       inUse: [...facts.snapshots],
+      tends: facts.tends ?? false,
     })),
     services: input.services.flatMap((service) =>
       service.endpoints.map((endpoint) => ({
@@ -74,6 +80,8 @@ export function summarizeMesh(input: MeshSummaryInput): MeshSummary {
         version: endpoint.version,
         snapshot: endpoint.snapshot,
         endpoint: `${endpoint.serviceName}.${namespace}.svc:${endpoint.port}`,
+        ...(endpoint.directServiceName === undefined ? {} : { direct: `${endpoint.directServiceName}.${namespace}.svc:${endpoint.port}` }),
+        answers: endpoint.directServiceName === undefined ? "one pod" : "all shards",
         weight: service.weights[endpoint.version] ?? 0,
       })),
     ),

@@ -7,30 +7,42 @@
  * - `mesh_shards (shard, source, since)`: the shards that the node holds; `source` is `kafka` or the id of the snapshot that was restored.
  * - `mesh_cuts (snapshot, topic, partition, next_offset)`: for each snapshot that services read from here, the first offset that is not in it.
  *
- * and for each such snapshot a schema `snap_<id>` with one view per topic: the rows below the cut, with the column `shard` in front.
+ * and for each such snapshot one view per topic (`snapshotView` says its name): the rows below the cut, with the column `shard` in front.
+ * What each engine does differently is in the file of its dialect; Valkey has keys instead of tables (docs/engines.md).
  */
-import { columnNames, type ColumnType, cutsTable, documentColumn, offsetsTable, shardsTable, type TableFacts } from "./tables";
+import { joinPath, keyPath, type Problems } from "./errors";
+import { clickhouseSql } from "./table-sql-clickhouse";
+import type { DialectSql } from "./table-sql-dialect";
+import { mysqlSql } from "./table-sql-mysql";
+import { postgresSql } from "./table-sql-postgres";
+import type { TableFacts } from "./tables";
+
+export { snapshotSchema } from "./table-sql-dialect";
+
+const dialects = { postgres: postgresSql, mysql: mysqlSql, clickhouse: clickhouseSql } as const satisfies Record<string, DialectSql>;
 
 /** SQL as PostgreSQL, as MySQL (SingleStore, MariaDB) or as ClickHouse speaks it. */
-export type SqlDialect = "postgres";
+export type SqlDialect = keyof typeof dialects;
 
 /** A name as the dialect quotes it. Names are checked before; quoting keeps reserved words (`key`) apart. */
-export function quoteName(_dialect: SqlDialect, name: string): string {
-  return `"${name}"`;
+export function quoteName(dialect: SqlDialect, name: string): string {
+  return dialects[dialect].quote(name);
 }
 
 /** Creates what is missing, one statement each; safe to run at any time and by several at once. */
 export function createTablesSql(dialect: SqlDialect, tables: readonly TableFacts[]): string[] {
-  return [...meshTables[dialect], ...tables.map((table) => topicTable(dialect, table))];
+  return [...dialects[dialect].meshTables, ...tables.map((table) => dialects[dialect].topicTable(table))];
 }
 
-/** Schema, or database where the engine calls it so, with the views of one snapshot. */
-export function snapshotSchema(snapshot: string): string {
-  return `snap_${snapshot}`;
+/** Where the rows of a table in a snapshot are read from, quoted: `"snap_20261121t0600z"."orders"`, on the MySQL wire `` `snap_20261121t0600z_orders` ``. */
+export function snapshotView(dialect: SqlDialect, snapshot: string, table: TableFacts): string {
+  return dialects[dialect].snapshotView(snapshot, table);
 }
 
 /**
  * The views of one snapshot: all rows below its cuts, topic by topic. They are there at once and empty; a shard comes in with its rows of `mesh_cuts`.
+ *
+ * Statements can be run again, except on the MySQL wire, where error 1050 (the view is there already) counts as done.
  *
  * @param tables topic → table
  */
@@ -40,72 +52,27 @@ export function createSnapshotViewsSql(
   tables: Readonly<Record<string, TableFacts>>,
   shardCount: number,
 ): string[] {
-  const schema = quoteName(dialect, snapshotSchema(snapshot));
-  const views = Object.entries(tables).map(([topic, table]) => {
-    const columns = columnNames(table).map((name) => `stored.${quoteName(dialect, name)}`);
-    return `CREATE OR REPLACE VIEW ${schema}.${quoteName(dialect, table.name)} AS
-SELECT stored.part % ${shardCount} AS shard, ${columns.join(", ")}
-FROM ${quoteName(dialect, table.name)} stored JOIN ${cutsTable} cut ON cut.partition = stored.part AND stored.off < cut.next_offset
-WHERE cut.snapshot = '${snapshot}' AND cut.topic = '${topic}'`;
-  });
-  return [`CREATE SCHEMA IF NOT EXISTS ${schema}`, ...views];
+  return dialects[dialect].snapshotViews(snapshot, tables, shardCount);
 }
 
-/** Takes the views of a snapshot away, then its cuts. */
-export function dropSnapshotViewsSql(dialect: SqlDialect, snapshot: string): string[] {
-  return [
-    `DROP SCHEMA IF EXISTS ${quoteName(dialect, snapshotSchema(snapshot))} CASCADE`,
-    `DELETE FROM ${cutsTable} WHERE snapshot = '${snapshot}'`,
-  ];
+/**
+ * Takes the views of a snapshot away, then its cuts.
+ *
+ * @param tables whose views; on the MySQL wire they are dropped one by one, elsewhere all that there are
+ */
+export function dropSnapshotViewsSql(dialect: Exclude<SqlDialect, "mysql">, snapshot: string): string[];
+export function dropSnapshotViewsSql(dialect: SqlDialect, snapshot: string, tables: readonly TableFacts[]): string[];
+export function dropSnapshotViewsSql(dialect: SqlDialect, snapshot: string, tables: readonly TableFacts[] = []): string[] {
+  return dialects[dialect].dropSnapshotViews(snapshot, tables);
 }
 
-const meshTables: Record<SqlDialect, string[]> = {
-  postgres: [
-    `CREATE TABLE IF NOT EXISTS ${offsetsTable} (
-  topic text NOT NULL,
-  partition int NOT NULL,
-  next_offset bigint NOT NULL,
-  updated timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (topic, partition)
-)`,
-    `CREATE TABLE IF NOT EXISTS ${shardsTable} (
-  shard int PRIMARY KEY,
-  source text NOT NULL,
-  since timestamptz NOT NULL DEFAULT now()
-)`,
-    `CREATE TABLE IF NOT EXISTS ${cutsTable} (
-  snapshot text NOT NULL,
-  topic text NOT NULL,
-  partition int NOT NULL,
-  next_offset bigint NOT NULL,
-  PRIMARY KEY (snapshot, topic, partition)
-)`,
-  ],
-};
-
-const columnSql: Record<SqlDialect, Record<ColumnType, string>> = {
-  postgres: {
-    text: "text",
-    int32: "integer",
-    int64: "bigint",
-    float64: "double precision",
-    decimal: "numeric(38, 9)",
-    boolean: "boolean",
-    timestamp: "timestamptz",
-    json: "jsonb",
-  },
-};
-
-function topicTable(dialect: SqlDialect, table: TableFacts): string {
-  const types = columnSql[dialect];
-  const columns = table.columns.map(
-    ({ name, type, required }) => `  ${quoteName(dialect, name)} ${types[type]}${required ? " NOT NULL" : ""},\n`,
-  );
-  return `CREATE TABLE IF NOT EXISTS ${quoteName(dialect, table.name)} (
-  part ${types.int32} NOT NULL,
-  off ${types.int64} NOT NULL,
-  ts ${types.timestamp} NOT NULL,
-  ${quoteName(dialect, "key")} ${types.text},
-${columns.join("")}${table.document ? `  ${documentColumn} ${types.json},\n` : ""}  PRIMARY KEY (part, off)
-)`;
+/** Refuses tables whose names the dialect cannot keep together with those of their views; at `path.<topic>.table`. */
+export function checkTableNames(problems: Problems, path: string, dialect: SqlDialect, tables: Readonly<Record<string, TableFacts>>): void {
+  const longest = dialects[dialect].longestTableName;
+  for (const [topic, { name }] of Object.entries(tables)) {
+    if (name.length > longest) {
+      const reason = `the views of snapshots have 20 characters more, and names of this engine 64 in all`;
+      problems.add(joinPath(keyPath(path, topic), "table"), name, `at most ${longest} characters are allowed with this engine: ${reason}`);
+    }
+  }
 }

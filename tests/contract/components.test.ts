@@ -35,6 +35,7 @@ const secure = {
   tls: { caSecret: { name: "kafka-ca", key: "ca.crt" }, clientCertificateSecretName: "kafka-client" },
   sasl: { mechanism: "SCRAM-SHA-512", secretName: "kafka-user" },
 };
+const answers = { merge: { "/total": { fields: { rows: { count: true }, amount: { sum: true } } }, "/*": { concat: true } } };
 const bucketIdentity = { "eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/snapshots" };
 
 /** Title, what it changes in the mesh of the stack `local`, and the Pod Security level that it needs. */
@@ -104,7 +105,39 @@ const everything: Variant[] = [
     (mesh) => Object.assign(mesh, { kafka: secure, nodeProvider: existingPool }),
     "restricted",
   ],
+  [
+    "typed tables, dead letters and every setting of the ingest",
+    (mesh) => {
+      mesh.topics.orders.columns = { customer: { type: "text", from: "customer.id", required: true }, amount: { type: "decimal" } };
+      const engine = { mesh: { batchSize: 100, batchBytes: 65536, batchPeriodMilliseconds: 50 } };
+      mesh.ingest = { engine, deadLetterTopic: "dead", maxLagRecords: 0, bufferMemory: "16Mi", restoreFrom: "hourly", awaitReady: false };
+    },
+    "restricted",
+  ],
+  [
+    "the stock ingest, nodes known by their label",
+    (mesh) => Object.assign(mesh, { kafka: secure, ingest: { engine: { stock: {} } }, nodeProvider: existingPool }),
+    "restricted",
+  ],
   ...snapshots,
+  ["global answers, nodes known by name", (mesh) => void (mesh.services.prices.answers = answers), "restricted"],
+  [
+    "global answers of a StatefulSet with all their limits, nodes known by their label",
+    (mesh) => {
+      const limits = { timeoutMilliseconds: 1, totalTimeoutMilliseconds: 2, maxQuestionBytes: 3, maxConcurrentPartials: 4 };
+      Object.assign(mesh.services.prices, {
+        placement: { statefulSet: { replicas: 5 } },
+        answers: { ...answers, ...limits, replicas: 3, cpu: "100m", memory: "1Gi" },
+      });
+      mesh.nodeProvider = existingPool;
+    },
+    "restricted",
+  ],
+  [
+    "services that wait for nothing",
+    (mesh) => Object.assign(mesh.services.prices, { waitForSnapshot: false, awaitReady: undefined }),
+    "restricted",
+  ],
   [
     "services in a StatefulSet with volumes",
     (mesh) =>
@@ -239,7 +272,7 @@ async function expectAccepted(variant: Variant, namespace: string): Promise<void
 
   expect(ofKind(objects, "Namespace")[0].metadata.labels).toMatchObject({ "pod-security.kubernetes.io/enforce": level });
   const pods = podsOf(objects);
-  expect(pods).toHaveLength(ofKind(objects, "DaemonSet", "StatefulSet", "CronJob").length);
+  expect(pods).toHaveLength(ofKind(objects, "DaemonSet", "Deployment", "StatefulSet", "CronJob").length);
   expect((await Promise.all(pods.map((pod) => podRefusal(pod, namespace)))).filter(Boolean)).toEqual([]);
   if (stricter !== undefined) {
     // Accounts do not exist there; what is judged before them is enough.
@@ -275,15 +308,16 @@ describeTarget("The components one by one", "gateway-api", (test) => {
     const node = new ComputeMeshNode("n1", { mesh: "parts", nodeProvider: local, spec: { zone: "z" } });
     const parts = { namespace: pulumi.output("parts"), nodes: [node.facts], topics: { "trade.log": { partitions: 4, table: "trades" } } };
     const { map: shardMap } = model.computeShardMap({ nodes: parts.nodes, shardCount: 4 });
-    const { facts: database } = new LocalDbDaemonSet("db", { namespace: parts.namespace, nodes: parts.nodes });
-    const ingest = new ShardedIngest("ingest", { ...parts, shardMap, database, kafka: secure });
+    const { facts } = new LocalDbDaemonSet("db", { namespace: parts.namespace, nodes: parts.nodes });
+    const database = { ...facts, tls: { caSecret: { name: "db-tls", key: "ca.crt" } } };
     const group = new SnapshotGroup("daily", {
       ...parts,
       ...{ shardMap, database, kafka: secure, schedule: "0 2 * * *", keep: { last: 7, weekly: 4 } },
-      ...{ store: { gcs: { bucket: pulumi.output("mesh-snapshots") } }, snapshots: ["20261121t0200z"] },
+      ...{ store: { gcs: { bucket: pulumi.output("mesh-snapshots") } }, snapshots: ["20261121t0200z"], tendsShards: true },
     });
+    const ingest = new ShardedIngest("ingest", { ...parts, shardMap, database, kafka: secure, restoreFrom: group.facts });
     const service = new VersionedService("prices", {
-      ...{ namespace: parts.namespace, nodes: parts.nodes, snapshotGroup: group.facts, port: 8080 },
+      ...{ namespace: parts.namespace, nodes: parts.nodes, shardMap, database, snapshotGroup: group.facts, port: 8080, answers },
       versions: { v1: { image: "acme/prices:1", snapshots: ["20261121t0200z"] } },
     });
     new GlooRoutes("edge", {
@@ -297,8 +331,8 @@ describeTarget("The components one by one", "gateway-api", (test) => {
     expect(await refusals(objects)).toEqual([]);
     expect((await Promise.all(podsOf(objects).map((pod) => podRefusal(pod, "parts")))).filter(Boolean)).toEqual([]);
     expect([...new Set(objects.map((object) => object.kind))].sort()).toEqual([
-      ...["ConfigMap", "DaemonSet", "Gateway", "HTTPRoute", "NetworkPolicy", "Node", "PodDisruptionBudget", "PriorityClass"],
-      ...["Secret", "Service", "ServiceAccount"],
+      ...["ConfigMap", "DaemonSet", "Deployment", "Gateway", "HTTPRoute", "NetworkPolicy", "Node", "PodDisruptionBudget"],
+      ...["PriorityClass", "Role", "RoleBinding", "Secret", "Service", "ServiceAccount"],
     ]);
   });
 

@@ -122,7 +122,7 @@ const mesh = new ComputeMesh("quotes", {
   kafka: { brokers: ["kafka-bootstrap.kafka.svc:9092"] },
   database: { memory: "8Gi", storage: { memory: { size: "4Gi" } } },
   snapshots: { hourly: { schedule: "0 * * * *", keep: { last: 24 }, store: { s3: { bucket: "snapshots" } }, snapshots: ["20261121t0600z"] } },
-  services: { prices: { snapshotGroup: "hourly", port: 8080, versions: { v1: { image: "example.com/prices:1.4.0", snapshots: ["20261121t0600z"] } } } },
+  services: { prices: { snapshotGroup: "hourly", port: 8080, awaitReady: true, versions: { v1: { image: "example.com/prices:1.4.0", snapshots: ["20261121t0600z"] } } } },
   routes: { hosts: ["mesh.example.com"], routes: [{ name: "prices", match: [{ prefix: "/prices", snapshot: "20261121t0600z" }], to: [{ service: { service: "prices" } }] }] },
 });
 export const summary = mesh.summary;

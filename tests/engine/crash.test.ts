@@ -17,7 +17,7 @@ import { smallMesh } from "../support/small-mesh";
 
 const crds = ["gateway-api"] as const;
 /** Resources of the small mesh, components included. */
-const total = 34;
+const total = 35;
 const stackTrace = /^\s+at .+:\d+:\d+\)?$/m;
 
 let cluster: TestCluster;

@@ -28,7 +28,7 @@ describe("the stack local", () => {
   it("previews everything as new and touches nothing", async () => {
     const outcome = succeeded(await stack.preview());
     expect(creates(outcome)).toBe(outcome.steps.length);
-    expect(creates(outcome)).toBe(50);
+    expect(creates(outcome)).toBe(51);
     expect(await read("/api/v1/namespaces/mesh")).toBeUndefined();
     expect((await stack.export()).deployment.resources ?? []).toEqual([]);
   }, 180_000);
@@ -53,7 +53,7 @@ describe("the stack local", () => {
   it("has nothing to change afterwards", async () => {
     const outcome = succeeded(await stack.preview());
     expect(summary(outcome)).toEqual([]);
-    expect(outcome.unchanged).toHaveLength(50);
+    expect(outcome.unchanged).toHaveLength(51);
   }, 120_000);
 
   it("finds nothing to refresh", async () => {
@@ -132,8 +132,8 @@ describe("the stack local", () => {
 });
 
 /**
- * What changes with the number of nodes, however many shards there are: the components (their inputs list the nodes), the shard files with the two
- * DaemonSets that mount them, the settings of the snapshots, and the disruption budgets. Not the databases.
+ * What changes with the number of nodes, however many shards there are: the components (their inputs list the nodes), the shard files with the
+ * workloads that mount them, the settings of the snapshots, and the disruption budgets. Not the databases.
  */
 const scalingUpdates = [
   "update mesh",
@@ -141,12 +141,14 @@ const scalingUpdates = [
   "update mesh-db-disruption-budget",
   "update mesh-ingest",
   "update mesh-ingest-daemon-set",
+  "update mesh-ingest-settings",
   "update mesh-ingest-shards",
   "update mesh-service-prices",
-  "update mesh-service-prices-v1-20261121t0500z",
-  "update mesh-service-prices-v1-20261121t0600z",
-  "update mesh-service-prices-v2-20261121t0500z",
-  "update mesh-service-prices-v2-20261121t0600z",
+  "update mesh-service-prices-shards",
+  // The pods, whose shards move, and their budget, of one name.
+  ...["v1-20261121t0500z", "v1-20261121t0600z", "v2-20261121t0500z", "v2-20261121t0600z"].flatMap((pair) =>
+    Array<string>(2).fill(`update mesh-service-prices-${pair}`),
+  ),
   "update mesh-snapshots-hourly",
   "update mesh-snapshots-hourly-daemon-set",
   "update mesh-snapshots-hourly-settings",

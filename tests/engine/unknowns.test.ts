@@ -114,7 +114,7 @@ describe("components one by one, with values that are not known yet", () => {
       "prices-v1-20261121t0600z": 2,
     });
     const settings = await read("/api/v1/namespaces/unknowns/configmaps/ingest-settings");
-    expect(settings.data["config.yaml"]).toContain("kafka-0.kafka:9092");
+    expect(settings.data["settings.json"]).toContain("kafka-0.kafka:9092");
     const { data } = await read("/api/v1/namespaces/unknowns/secrets/db-credentials");
     expect(Buffer.from(data.password, "base64").toString()).toBe(canaries[0]);
   }, 60_000);

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,17 +21,19 @@ func TestKillsLoseNothingAndDoubleNothing(t *testing.T) {
 	seed, rounds := setting("INGEST_SEED", time.Now().UnixNano()), setting("INGEST_ROUNDS", 10)
 	t.Logf("INGEST_SEED=%d INGEST_ROUNDS=%d", seed, rounds)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	database, dsn := server.Database(t, "events")
-	testdb.Exec(t, dsn, `CREATE SEQUENCE attempts; CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	database, dsn := server.Empty(t)
+	testdb.Exec(t, dsn, strings.Join(testdb.Schema(events), ";")+`;CREATE SEQUENCE attempts; CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		IF nextval('attempts') % 7 = 0 THEN RAISE EXCEPTION 'injected'; END IF; RETURN NULL; END $$;
 		CREATE CONSTRAINT TRIGGER fail_at_commit AFTER UPDATE ON mesh_offsets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_at_commit();`)
 	cluster, brokers := broker(t, partitions)
 	stopProducing, produced := make(chan struct{}), make(chan int, 1)
 	go keepProducing(t, brokers, partitions, rand.New(rand.NewPCG(uint64(seed), 1)), stopProducing, produced)
 	proxy := newCutter(t, server.Port, rand.New(rand.NewPCG(uint64(seed), 2)))
+	through := podOf(brokers, database, partitions)
+	through.port = proxy.port()
 	commits := 0
 	for round := range int(rounds) {
-		p := ingest(t, brokers, proxy.dsn(database), starts(t, dsn, partitions), "")
+		p := through.start(t)
 		before := testdb.Text(t, dsn, "SELECT coalesce(sum(next_offset), 0) FROM mesh_offsets")
 		time.Sleep(time.Duration(150+random.IntN(900)) * time.Millisecond)
 		if round%3 == 2 {
@@ -56,7 +59,7 @@ func TestKillsLoseNothingAndDoubleNothing(t *testing.T) {
 	close(stopProducing)
 	total := <-produced
 	close(proxy.calm)
-	p := ingest(t, brokers, dsn, starts(t, dsn, partitions), "")
+	p := podOf(brokers, database, partitions).start(t)
 	p.waitUntil(t, "catching up", func() bool { return caughtUp(t, cluster, dsn) })
 	rows := wantRows(t, cluster, brokers, dsn)
 	t.Logf("%d records sent, %d committed, %d of %d rounds wrote before they were killed", total, rows, commits, rounds)

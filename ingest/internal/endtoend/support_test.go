@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"compute-mesh.dev/ingest/internal/testdb"
+	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -76,13 +78,6 @@ func produce(t testing.TB, c *kgo.Client, records ...*kgo.Record) {
 	}
 }
 
-// starts is what the start-up reads from the database.
-func starts(t testing.TB, dsn string, partitions int32) string {
-	t.Helper()
-	return testdb.Text(t, dsn, fmt.Sprintf(`SELECT string_agg('events:' || p || coalesce(':' || next_offset, ''), ',')
-		FROM generate_series(0, %d) p LEFT JOIN mesh_offsets ON topic = 'events' AND partition = p`, partitions-1))
-}
-
 // process is a running program.
 type process struct {
 	command *exec.Cmd
@@ -109,45 +104,24 @@ func (l *logBuffer) String() string {
 	return l.text.String()
 }
 
-// ingest starts the program as a pod would.
-func ingest(t testing.TB, brokers, dsn, topics, more string) *process {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+// get asks the program's HTTP server; status 0 while it does not answer.
+func (p *process) get(path string) (int, string) {
+	answer, err := http.Get("http://" + p.address + path)
 	if err != nil {
-		t.Fatal(err)
+		return 0, ""
 	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	config := filepath.Join(t.TempDir(), "config.yaml")
-	text := fmt.Sprintf(`http: { enabled: true, address: %q }
-logger: { level: INFO, format: logfmt }
-metrics: { prometheus: {} }
-shutdown_timeout: 5s
-input:
-  mesh_kafka:
-    seed_brokers: [%q]
-    topics: ["${KAFKA_TOPICS}"]
-    batching: { count: 2000, period: 20ms }
-output:
-  mesh_postgres:
-    dsn: %q
-    tables: { events: events }
-%s`, address, brokers, dsn, more)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{command: exec.Command(program, "-c", config), log: &logBuffer{}, ended: make(chan struct{}), address: address}
-	p.command.Env = append(os.Environ(), "KAFKA_TOPICS="+topics)
-	p.command.Stdout, p.command.Stderr = p.log, p.log
-	if err := p.command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.err = p.command.Wait()
-		close(p.ended)
-	}()
-	t.Cleanup(p.kill)
-	return p
+	text, _ := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	return answer.StatusCode, string(text)
+}
+
+// waitReady waits until /ready answers with the status and the text.
+func (p *process) waitReady(t testing.TB, status int, text string) {
+	t.Helper()
+	p.waitUntil(t, fmt.Sprintf("/ready with %d %q", status, text), func() bool {
+		got, body := p.get("/ready")
+		return got == status && strings.Contains(body, text)
+	})
 }
 
 func (p *process) kill() {
@@ -165,7 +139,8 @@ func (p *process) waitUntil(t testing.TB, what string, condition func() bool) {
 		default:
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%s: not within 60 s\n%s", what, p.log)
+			_, body := p.get("/ready")
+			t.Fatalf("%s: not within 60 s\n%s\n%s", what, body, p.log)
 		}
 	}
 }
@@ -187,6 +162,9 @@ func (p *process) wantEnd(t *testing.T, text string) {
 func caughtUp(t testing.TB, cluster *kfake.Cluster, dsn string) bool {
 	t.Helper()
 	for _, info := range cluster.PartitionInfos("events") {
+		if testdb.Text(t, dsn, "SELECT to_regclass('mesh_offsets')") == "NULL" {
+			return false
+		}
 		next := testdb.Text(t, dsn, fmt.Sprintf("SELECT max(next_offset) FROM mesh_offsets WHERE partition = %d", info.Partition))
 		if info.HighWatermark > 0 && next != fmt.Sprint(info.HighWatermark) {
 			return false
@@ -294,6 +272,18 @@ func pipe(from, to net.Conn) {
 	_, _ = from.Close(), to.Close()
 }
 
-func (c *cutter) dsn(database string) string {
-	return fmt.Sprintf("postgres://mesh@%s/%s?sslmode=disable&connect_timeout=5", c.listener.Addr(), database)
+func (c *cutter) port() int { return c.listener.Addr().(*net.TCPAddr).Port }
+
+// lock keeps everybody else from the table until it is released.
+func lock(t testing.TB, dsn string) func() {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, dsn)
+	if err == nil {
+		_, err = conn.Exec(ctx, "BEGIN; LOCK TABLE events")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = conn.Close(ctx) }
 }

@@ -4,35 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
-	"compute-mesh.dev/ingest/internal/stop"
+	"compute-mesh.dev/ingest/internal/sink"
 	"compute-mesh.dev/ingest/internal/stretch"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/warpstreamlabs/bento/public/service"
 )
 
-func init() {
-	err := service.RegisterBatchInput("mesh_kafka", spec(), func(conf *service.ParsedConfig, resources *service.Resources) (service.BatchInput, error) {
-		s, err := parse(conf)
-		if err != nil {
-			return nil, err
-		}
-		return newInput(s, resources), nil
-	})
-	if err != nil {
-		panic(err)
-	}
-}
-
-// input reads partitions into memory and hands out one batch per partition at a time.
-type input struct {
-	settings *settings
-	log      *service.Logger
-	lag      *service.MetricGauge
-	fatal    func(error)
+// Input reads partitions into memory and hands out one batch per partition at a time.
+//
+// A partition has one batch under way at a time; while it is written the next one fills up, so batches grow with the load. Nothing between input and
+// output may drop, add or regroup messages.
+type Input struct {
+	config *Config
+	starts map[string]map[int32]int64
 
 	client   *kgo.Client
 	stopPoll context.CancelFunc
@@ -48,34 +37,38 @@ type input struct {
 	changed, room chan struct{}
 }
 
-func newInput(s *settings, resources *service.Resources) *input {
-	in := &input{
-		settings: s,
-		log:      resources.Logger(),
-		lag:      resources.Metrics().NewGauge("mesh_ingest_lag", "topic", "partition"),
-		byName:   map[string]map[int32]*partition{},
-		changed:  make(chan struct{}, 1),
-		room:     make(chan struct{}, 1),
+// NewInput makes an input without connecting.
+func NewInput(config *Config) *Input {
+	in := &Input{
+		config:  config,
+		starts:  map[string]map[int32]int64{},
+		byName:  map[string]map[int32]*partition{},
+		changed: make(chan struct{}, 1),
+		room:    make(chan struct{}, 1),
 	}
-	in.fatal = func(err error) { stop.Process(in.log, err) }
-	for topic, starts := range s.starts {
-		in.byName[topic] = map[int32]*partition{}
-		for id, start := range starts {
-			p := &partition{topic: topic, id: id, from: start, to: start, written: start, oldest: start == oldest}
-			in.byName[topic][id] = p
-			in.partitions = append(in.partitions, p)
+	for name, start := range config.Starts {
+		if start < 0 {
+			start = oldest
 		}
+		if in.starts[name.Topic] == nil {
+			in.starts[name.Topic] = map[int32]int64{}
+			in.byName[name.Topic] = map[int32]*partition{}
+		}
+		p := &partition{topic: name.Topic, id: name.ID, from: start, to: start, written: start, oldest: start == oldest}
+		in.starts[name.Topic][name.ID] = start
+		in.byName[name.Topic][name.ID] = p
+		in.partitions = append(in.partitions, p)
 	}
 	return in
 }
 
 // Connect asks where the partitions begin and end, refuses offsets that are not there, and starts reading.
-func (in *input) Connect(ctx context.Context) error {
+func (in *Input) Connect(ctx context.Context) error {
 	if in.client != nil {
 		return nil
 	}
 	offsets := map[string]map[int32]kgo.Offset{}
-	for topic, starts := range in.settings.starts {
+	for topic, starts := range in.starts {
 		offsets[topic] = map[int32]kgo.Offset{}
 		for id, start := range starts {
 			offset := kgo.NoResetOffset().AtStart()
@@ -85,7 +78,7 @@ func (in *input) Connect(ctx context.Context) error {
 			offsets[topic][id] = offset
 		}
 	}
-	client, err := kgo.NewClient(append(in.settings.client, kgo.ConsumePartitions(offsets))...)
+	client, err := kgo.NewClient(append(append(slices.Clone(in.config.Connection), reading()...), kgo.ConsumePartitions(offsets))...)
 	if err != nil {
 		return err
 	}
@@ -101,34 +94,37 @@ func (in *input) Connect(ctx context.Context) error {
 	return nil
 }
 
-func (in *input) checkStarts(ctx context.Context, client *kgo.Client) error {
+func (in *Input) checkStarts(ctx context.Context, client *kgo.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	low, err := listOffsets(ctx, client, in.settings.starts, earliest)
+	low, err := listOffsets(ctx, client, in.starts, earliest)
 	if err != nil {
 		return err
 	}
-	high, err := listOffsets(ctx, client, in.settings.starts, latest)
+	high, err := listOffsets(ctx, client, in.starts, latest)
 	if err != nil {
 		return err
 	}
 	var problems []error
-	for topic, starts := range in.settings.starts {
+	for topic, starts := range in.starts {
 		for id, start := range starts {
 			if start != oldest {
 				problems = append(problems, checkStart(topic, id, start, low[topic][id], high[topic][id]))
+			} else {
+				in.config.Began(sink.Partition{Topic: topic, ID: id}, low[topic][id])
 			}
+			in.config.Ended(sink.Partition{Topic: topic, ID: id}, high[topic][id])
 		}
 	}
 	if err := errors.Join(problems...); err != nil {
-		in.fatal(err)
+		in.config.Fail(err)
 		return err
 	}
 	return nil
 }
 
 // poll fetches while there is room.
-func (in *input) poll(ctx context.Context) {
+func (in *Input) poll(ctx context.Context) {
 	noted := map[string]time.Time{}
 	for ctx.Err() == nil {
 		if !in.waitForRoom(ctx) {
@@ -143,23 +139,23 @@ func (in *input) poll(ctx context.Context) {
 }
 
 // pollError stops where Kafka lost data; anything else passes or is retried by the client, and is logged at most every 10 seconds.
-func (in *input) pollError(topic string, id int32, err error, noted map[string]time.Time) {
+func (in *Input) pollError(topic string, id int32, err error, noted map[string]time.Time) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
 		return
 	}
 	var loss *kgo.ErrDataLoss
 	if errors.Is(err, kerr.OffsetOutOfRange) || errors.As(err, &loss) {
-		in.fatal(fmt.Errorf("%s/%d: the position is no longer in Kafka's log: %w", topic, id, err))
+		in.config.Fail(&Lost{fmt.Sprintf("%s/%d: the position is no longer in Kafka's log: %v", topic, id, err)})
 		return
 	}
 	name := fmt.Sprintf("%s/%d: %v", topic, id, err)
 	if now := time.Now(); now.Sub(noted[name]) > 10*time.Second {
 		noted[name] = now
-		in.log.Errorf("reading Kafka: %s", name)
+		in.config.Log.Error("reading Kafka: " + name)
 	}
 }
 
-func (in *input) keep(fetches kgo.Fetches) {
+func (in *Input) keep(fetches kgo.Fetches) {
 	now := time.Now()
 	in.mutex.Lock()
 	defer in.mutex.Unlock()
@@ -171,24 +167,18 @@ func (in *input) keep(fetches kgo.Fetches) {
 		added, err := p.add(fetched.FetchPartition, now)
 		in.buffered += added
 		if err != nil {
-			in.fatal(err)
+			in.config.Fail(err)
 		}
-		in.showLag(p)
+		in.config.Ended(p.name(), fetched.LastStableOffset)
 	})
+	in.config.Buffered(in.buffered)
 	signal(in.changed)
 }
 
-func (in *input) showLag(p *partition) {
-	if p.to == oldest {
-		return
-	}
-	in.lag.Set(max(0, p.highWatermark-p.written), p.topic, fmt.Sprint(p.id))
-}
-
-func (in *input) waitForRoom(ctx context.Context) bool {
+func (in *Input) waitForRoom(ctx context.Context) bool {
 	for {
 		in.mutex.Lock()
-		full := in.buffered >= in.settings.bufferedBytes
+		full := in.buffered >= in.config.BufferBytes
 		in.mutex.Unlock()
 		if !full {
 			return true
@@ -202,7 +192,7 @@ func (in *input) waitForRoom(ctx context.Context) bool {
 }
 
 // ReadBatch waits for the next batch that is full or old enough.
-func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
+func (in *Input) ReadBatch(ctx context.Context) (service.MessageBatch, service.AckFunc, error) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -221,13 +211,13 @@ func (in *input) ReadBatch(ctx context.Context) (service.MessageBatch, service.A
 }
 
 // nextBatch returns a batch, or how long to wait for one.
-func (in *input) nextBatch(now time.Time) (service.MessageBatch, service.AckFunc, time.Duration) {
+func (in *Input) nextBatch(now time.Time) (service.MessageBatch, service.AckFunc, time.Duration) {
 	in.mutex.Lock()
 	defer in.mutex.Unlock()
 	wait := time.Hour
 	for i := range in.partitions {
 		p := in.partitions[(in.next+i)%len(in.partitions)]
-		due, any := p.due(in.settings)
+		due, any := p.due(in.config)
 		if !any {
 			continue
 		}
@@ -242,9 +232,8 @@ func (in *input) nextBatch(now time.Time) (service.MessageBatch, service.AckFunc
 	return nil, nil, wait
 }
 
-func (in *input) takeBatch(p *partition) (service.MessageBatch, service.AckFunc) {
-	records, piece, taken := p.take(in.settings)
-	piece.SetAside = in.setAside
+func (in *Input) takeBatch(p *partition) (service.MessageBatch, service.AckFunc) {
+	records, piece, taken := p.take(in.config)
 	return messages(piece, records), func(_ context.Context, err error) error {
 		in.mutex.Lock()
 		defer in.mutex.Unlock()
@@ -253,7 +242,8 @@ func (in *input) takeBatch(p *partition) (service.MessageBatch, service.AckFunc)
 		} else {
 			p.done(piece)
 			in.buffered -= taken
-			in.showLag(p)
+			in.config.Buffered(in.buffered)
+			in.config.Written(p.name(), piece.To)
 		}
 		signal(in.changed)
 		signal(in.room)
@@ -261,23 +251,8 @@ func (in *input) takeBatch(p *partition) (service.MessageBatch, service.AckFunc)
 	}
 }
 
-// setAside produces a copy of the record with headers that say where it was and why it is not there.
-func (in *input) setAside(ctx context.Context, topic string, record *kgo.Record, reason string) error {
-	headers := append([]kgo.RecordHeader(nil), record.Headers...)
-	for _, header := range [][2]string{
-		{"mesh_topic", record.Topic},
-		{"mesh_partition", fmt.Sprint(record.Partition)},
-		{"mesh_offset", fmt.Sprint(record.Offset)},
-		{"mesh_error", reason},
-	} {
-		headers = append(headers, kgo.RecordHeader{Key: header[0], Value: []byte(header[1])})
-	}
-	dead := &kgo.Record{Topic: topic, Key: record.Key, Value: record.Value, Headers: headers}
-	return in.client.ProduceSync(ctx, dead).FirstErr()
-}
-
 // Close stops reading. What is not written is read again after the next start.
-func (in *input) Close(context.Context) error {
+func (in *Input) Close(context.Context) error {
 	if in.client == nil {
 		return nil
 	}
@@ -298,14 +273,6 @@ func messages(piece *stretch.Stretch, records []*kgo.Record) service.MessageBatc
 	for i, record := range records {
 		entries[i] = stretch.Entry{Stretch: piece, Record: record}
 		message := service.NewMessage(record.Value).WithContext(stretch.With(context.Background(), &entries[i]))
-		message.MetaSetMut("kafka_topic", record.Topic)
-		message.MetaSetMut("kafka_partition", int(record.Partition))
-		message.MetaSetMut("kafka_offset", record.Offset)
-		message.MetaSetMut("kafka_timestamp_unix", record.Timestamp.Unix())
-		message.MetaSetMut("kafka_timestamp_unix_ms", record.Timestamp.UnixMilli())
-		if record.Key != nil {
-			message.MetaSetMut("kafka_key", string(record.Key))
-		}
 		batch[i] = message
 	}
 	return batch

@@ -17,10 +17,14 @@ const (
 	earliest int64 = -2
 )
 
-// listOffsets asks for the first or the end offset of every partition.
+// oldest is the start of a partition that has no offset yet.
+const oldest int64 = -2
+
+// listOffsets asks for the first or the end offset of every partition, as a reader of committed records sees them.
 func listOffsets(ctx context.Context, client *kgo.Client, starts map[string]map[int32]int64, at int64) (map[string]map[int32]int64, error) {
 	request := kmsg.NewPtrListOffsetsRequest()
 	request.ReplicaID = -1
+	request.IsolationLevel = 1
 	for topic, partitions := range starts {
 		asked := kmsg.NewListOffsetsRequestTopic()
 		asked.Topic = topic

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"compute-mesh.dev/ingest/internal/sink"
 	"compute-mesh.dev/ingest/internal/stretch"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -23,10 +24,9 @@ type partition struct {
 	// since is when the oldest of pending arrived.
 	since time.Time
 	// written is the end of what the database has, as far as this process knows.
-	written       int64
-	oldest        bool
-	underWay      bool
-	highWatermark int64
+	written  int64
+	oldest   bool
+	underWay bool
 }
 
 func cost(record *kgo.Record) int {
@@ -38,7 +38,6 @@ func cost(record *kgo.Record) int {
 // An answer that begins above the position is a gap that Kafka has (compaction), unless the log itself begins above the position: then retention
 // or DeleteRecords took records that were never read.
 func (p *partition) add(fetched kgo.FetchPartition, now time.Time) (int, error) {
-	p.highWatermark = max(p.highWatermark, fetched.HighWatermark)
 	added := 0
 	for _, record := range fetched.Records {
 		if p.to == oldest {
@@ -64,20 +63,20 @@ func (p *partition) add(fetched kgo.FetchPartition, now time.Time) (int, error) 
 }
 
 // due says when the next batch may leave; false while there is none or one is under way.
-func (p *partition) due(s *settings) (time.Time, bool) {
+func (p *partition) due(s *Config) (time.Time, bool) {
 	if p.underWay || p.from == p.to {
 		return time.Time{}, false
 	}
-	if len(p.pending) >= s.batchCount || p.bytes-recordCost*len(p.pending) >= s.batchBytes {
+	if len(p.pending) >= s.BatchCount || p.bytes-recordCost*len(p.pending) >= s.BatchBytes {
 		return time.Time{}, true
 	}
-	return p.since.Add(s.batchPeriod), true
+	return p.since.Add(s.BatchPeriod), true
 }
 
 // take cuts the next batch off.
-func (p *partition) take(s *settings) ([]*kgo.Record, *stretch.Stretch, int) {
+func (p *partition) take(s *Config) ([]*kgo.Record, *stretch.Stretch, int) {
 	count, taken, content := 0, 0, 0
-	for count < len(p.pending) && count < s.batchCount && content < s.batchBytes {
+	for count < len(p.pending) && count < s.BatchCount && content < s.BatchBytes {
 		taken += cost(p.pending[count])
 		content += cost(p.pending[count]) - recordCost
 		count++
@@ -112,13 +111,17 @@ func checkStart(topic string, partition int32, start, low, high int64) error {
 		return lostError(topic, partition, start, low, high)
 	}
 	if start > high {
-		return fmt.Errorf("%s/%d: the database goes on at offset %d, but Kafka's log ends at %d: the topic was made anew or lost its end. "+
-			"If the rows of before are not wanted, delete them and the row of the partition in mesh_offsets", topic, partition, start, high)
+		return &Lost{fmt.Sprintf("%s/%d: the database goes on at offset %d, but Kafka's log ends at %d: the topic was made anew or lost its end. "+
+			"If the rows of before are not wanted, delete them and the row of the partition in mesh_offsets", topic, partition, start, high)}
 	}
 	return nil
 }
 
 func lostError(topic string, partition int32, start, low, high int64) error {
-	return fmt.Errorf("%s/%d: Kafka has offsets [%d, %d) only; those from %d were deleted before they were read. To go on without them: "+
-		"UPDATE mesh_offsets SET next_offset = %d WHERE topic = '%s' AND partition = %d", topic, partition, low, high, start, low, topic, partition)
+	return &Lost{fmt.Sprintf("%s/%d: Kafka has offsets [%d, %d) only; those from %d were deleted before they were read. To go on without them: "+
+		"UPDATE mesh_offsets SET next_offset = %d WHERE topic = '%s' AND partition = %d", topic, partition, low, high, start, low, topic, partition)}
+}
+
+func (p *partition) name() sink.Partition {
+	return sink.Partition{Topic: p.topic, ID: p.id}
 }

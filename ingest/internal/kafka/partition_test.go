@@ -19,7 +19,7 @@ func fetched(logStart int64, offsets ...int64) kgo.FetchPartition {
 
 func TestGapsOfTheLogLieInsideStretches(t *testing.T) {
 	p := &partition{topic: "t", from: 3, to: 3, written: 3}
-	s := &settings{batchCount: 2, batchBytes: 1 << 20}
+	s := &Config{BatchCount: 2, BatchBytes: 1 << 20}
 	if _, err := p.add(fetched(0, 5, 6, 9), time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestStretchesNeverLeaveARecordOut(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	for round := range 300 {
 		p := &partition{topic: "t", from: 0, to: 0}
-		s := &settings{batchCount: 1 + random.IntN(4), batchBytes: 1 + random.IntN(12)}
+		s := &Config{BatchCount: 1 + random.IntN(4), BatchBytes: 1 + random.IntN(12)}
 		var produced, written []int64
 		offset, at := int64(0), int64(0)
 		for range 60 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"compute-mesh.dev/ingest/internal/stretch"
+	"compute-mesh.dev/ingest/internal/table"
 	"compute-mesh.dev/ingest/internal/testdb"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -17,8 +18,8 @@ import (
 // The output alone: batches of 5000 one after the other, beside one COPY of the same rows by hand.
 func BenchmarkOutputBesideCopy(b *testing.B) {
 	const rows, size = 200_000, 5_000
-	_, dsn := server.Database(b, "events", "byhand")
-	o, stopped := connected(b, dsn, "")
+	name, dsn := tables(b, table.Facts{Name: "byhand", Document: true})
+	o, stopped := connected(b, name, nil)
 	var text bytes.Buffer
 	for n := range rows {
 		fmt.Fprintf(&text, "0\t%d\t2023-11-14 22:13:20.123+00\tk\t{\"n\": %d, \"text\": \"%032d\"}\n", n, n, n)

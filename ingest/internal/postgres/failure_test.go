@@ -13,10 +13,7 @@ import (
 	"compute-mesh.dev/ingest/internal/stretch"
 	"compute-mesh.dev/ingest/internal/testdb"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/warpstreamlabs/bento/public/service"
 )
-
-func resources() *service.Resources { return service.MockResources() }
 
 // A trigger that is checked at the commit and fails there as often as the sequence says.
 const failingCommits = `CREATE SEQUENCE attempts;
@@ -28,9 +25,9 @@ CREATE CONSTRAINT TRIGGER fail_at_commit AFTER UPDATE ON mesh_offsets DEFERRABLE
   FOR EACH ROW EXECUTE FUNCTION fail_at_commit();`
 
 func TestCommitsThatFailAreTriedAgainInOrder(t *testing.T) {
-	_, dsn := server.Database(t, "events")
+	name, dsn := tables(t)
 	testdb.Exec(t, dsn, failingCommits)
-	o, _ := connected(t, dsn, "")
+	o, _ := connected(t, name, nil)
 	for at := range int64(6) {
 		write(t, o, batch(at, at+1, at == 0, at))
 	}
@@ -38,8 +35,8 @@ func TestCommitsThatFailAreTriedAgainInOrder(t *testing.T) {
 }
 
 func TestABatchWaitsForADatabaseThatIsAway(t *testing.T) {
-	_, dsn := server.Database(t, "events")
-	o, _ := connected(t, dsn, "")
+	name, dsn := tables(t)
+	o, _ := connected(t, name, nil)
 	write(t, o, batch(0, 2, true, 0, 1))
 	if err := server.Kill(); err != nil {
 		t.Fatal(err)
@@ -61,9 +58,9 @@ func TestABatchWaitsForADatabaseThatIsAway(t *testing.T) {
 }
 
 func TestShutdownEndsTheWaitWithoutAnAcknowledgement(t *testing.T) {
-	_, dsn := server.Database(t, "events")
+	name, dsn := tables(t)
 	testdb.Exec(t, dsn, strings.ReplaceAll(failingCommits, "% 3 <> 0", "% 3 < 3"))
-	o, stopped := connected(t, dsn, "")
+	o, stopped := connected(t, name, nil)
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
 	defer cancel()
 	if err := o.WriteBatch(ctx, batch(0, 1, true, 0)); !errors.Is(err, context.DeadlineExceeded) || len(stopped.list) > 0 {
@@ -78,9 +75,9 @@ func TestNothingIsLostOrDoubledWhateverFails(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	name, dsn := server.Database(t, "events")
+	name, dsn := tables(t)
 	testdb.Exec(t, dsn, failingCommits)
-	o, stopped := connected(t, dsn, "")
+	o, stopped := connected(t, name, nil)
 	cutting, stopCutting := context.WithCancel(context.Background())
 	cut := make(chan struct{})
 	go func() {
@@ -132,14 +129,14 @@ func atoi(text string) int64 {
 }
 
 func TestARejectedRowIsSetAsideAndItsNeighboursAreStored(t *testing.T) {
-	_, dsn := server.Database(t, "events")
+	name, dsn := tables(t)
 	testdb.Exec(t, dsn, `ALTER TABLE events ADD CONSTRAINT small CHECK ((doc->>'n')::numeric <> 13)`)
-	o, stopped := connected(t, dsn, "dead_letter: dead")
 	var aside []string
-	piece := &stretch.Stretch{Topic: "t", From: 0, To: 40, Oldest: true, SetAside: func(_ context.Context, topic string, r *kgo.Record, reason string) error {
-		aside = append(aside, fmt.Sprint(topic, " ", r.Offset, " ", reason))
+	o, stopped := connected(t, name, func(_ context.Context, r *kgo.Record, reason string) error {
+		aside = append(aside, fmt.Sprint("dead ", r.Offset, " ", reason))
 		return nil
-	}}
+	})
+	piece := &stretch.Stretch{Topic: "t", From: 0, To: 40, Oldest: true}
 	var records []*kgo.Record
 	for _, offset := range span(0, 40) {
 		records = append(records, record(offset, fmt.Sprintf(`{"n": %d}`, offset)))
@@ -165,9 +162,9 @@ func TestARejectedRowIsSetAsideAndItsNeighboursAreStored(t *testing.T) {
 }
 
 func TestARejectedRowWithoutADeadLetterTopicStopsTheProcessAndStoresNothing(t *testing.T) {
-	_, dsn := server.Database(t, "events")
+	name, dsn := tables(t)
 	testdb.Exec(t, dsn, `ALTER TABLE events ADD CONSTRAINT small CHECK ((doc->>'n')::int <> 3)`)
-	o, stopped := connected(t, dsn, "")
+	o, stopped := connected(t, name, nil)
 	if err := o.WriteBatch(context.Background(), batch(0, 5, true, span(0, 5)...)); err == nil {
 		t.Fatal("written")
 	}
@@ -176,16 +173,16 @@ func TestARejectedRowWithoutADeadLetterTopicStopsTheProcessAndStoresNothing(t *t
 }
 
 func TestADeadLetterThatCannotBeSetAsideHoldsTheBatchBack(t *testing.T) {
-	_, dsn := server.Database(t, "events")
+	name, dsn := tables(t)
 	testdb.Exec(t, dsn, `ALTER TABLE events ADD CONSTRAINT small CHECK ((doc->>'n')::int <> 3)`)
-	o, _ := connected(t, dsn, "dead_letter: dead")
 	tries := 0
-	piece := &stretch.Stretch{Topic: "t", From: 3, To: 4, Oldest: true, SetAside: func(context.Context, string, *kgo.Record, string) error {
+	o, _ := connected(t, name, func(context.Context, *kgo.Record, string) error {
 		if tries++; tries < 3 {
 			return errors.New("brokers are away")
 		}
 		return nil
-	}}
+	})
+	piece := &stretch.Stretch{Topic: "t", From: 3, To: 4, Oldest: true}
 	write(t, o, batchOf(piece, record(3, `{"n": 3}`)))
 	if tries != 3 {
 		t.Error(tries)

@@ -2,18 +2,25 @@ package postgres
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"compute-mesh.dev/ingest/internal/sink"
+	"compute-mesh.dev/ingest/internal/stretch"
+	"compute-mesh.dev/ingest/internal/table"
 	"compute-mesh.dev/ingest/internal/testdb"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 func TestRowsAndTheirOffsetAreStoredAsTheTableSays(t *testing.T) {
-	_, dsn := server.Database(t, "events")
-	o, _ := connected(t, dsn, "")
+	name, dsn := tables(t)
+	o, _ := connected(t, name, nil)
 	write(t, o, batch(0, 3, true, 0, 1, 2))
 	wantState(t, dsn, "0 1 2", "3")
 	row := testdb.Text(t, dsn, "SELECT row(part, off, ts AT TIME ZONE 'UTC', key, doc) FROM events WHERE off = 1")
@@ -23,8 +30,8 @@ func TestRowsAndTheirOffsetAreStoredAsTheTableSays(t *testing.T) {
 }
 
 func TestAStretchThatIsWrittenAlreadyIsSkippedAndOneThatOverlapsIsTrimmed(t *testing.T) {
-	_, dsn := server.Database(t, "events")
-	o, _ := connected(t, dsn, "")
+	name, dsn := tables(t)
+	o, _ := connected(t, name, nil)
 	write(t, o, batch(0, 3, true, 0, 1, 2))
 	write(t, o, batch(0, 3, true, 0, 1, 2))
 	write(t, o, batch(1, 5, false, 1, 2, 3, 4))
@@ -33,8 +40,8 @@ func TestAStretchThatIsWrittenAlreadyIsSkippedAndOneThatOverlapsIsTrimmed(t *tes
 }
 
 func TestGapsOfKafkaPassAndMovePositions(t *testing.T) {
-	_, dsn := server.Database(t, "events")
-	o, _ := connected(t, dsn, "")
+	name, dsn := tables(t)
+	o, _ := connected(t, name, nil)
 	write(t, o, batch(0, 3, true, 0, 2))
 	write(t, o, batch(3, 90, false, 7, 80))
 	write(t, o, batch(90, 92, false))
@@ -42,8 +49,8 @@ func TestGapsOfKafkaPassAndMovePositions(t *testing.T) {
 }
 
 func TestAHoleBetweenStretchesStopsTheProcess(t *testing.T) {
-	_, dsn := server.Database(t, "events")
-	o, stopped := connected(t, dsn, "")
+	name, dsn := tables(t)
+	o, stopped := connected(t, name, nil)
 	write(t, o, batch(0, 3, true, 0, 1, 2))
 	if err := o.WriteBatch(context.Background(), batch(4, 6, false, 4, 5)); err == nil {
 		t.Fatal("written")
@@ -53,9 +60,9 @@ func TestAHoleBetweenStretchesStopsTheProcess(t *testing.T) {
 }
 
 func TestTheFirstStretchAfterAStartMustBeginWhereTheDatabaseIs(t *testing.T) {
-	_, dsn := server.Database(t, "events")
+	name, dsn := tables(t)
 	testdb.Exec(t, dsn, "INSERT INTO mesh_offsets (topic, partition, next_offset) VALUES ('t', 0, 10)")
-	o, stopped := connected(t, dsn, "")
+	o, stopped := connected(t, name, nil)
 	if err := o.WriteBatch(context.Background(), batch(11, 13, false, 11, 12)); err == nil {
 		t.Fatal("written")
 	}
@@ -66,8 +73,8 @@ func TestTheFirstStretchAfterAStartMustBeginWhereTheDatabaseIs(t *testing.T) {
 }
 
 func TestAPartitionWithoutAnOffsetTakesOnlyItsBeginning(t *testing.T) {
-	_, dsn := server.Database(t, "events")
-	o, stopped := connected(t, dsn, "")
+	name, dsn := tables(t)
+	o, stopped := connected(t, name, nil)
 	if err := o.WriteBatch(context.Background(), batch(5, 7, false, 5, 6)); err == nil {
 		t.Fatal("written")
 	}
@@ -79,58 +86,132 @@ func TestAPartitionWithoutAnOffsetTakesOnlyItsBeginning(t *testing.T) {
 }
 
 func TestADatabaseThatCameBackEmptyOrOlderStopsTheProcess(t *testing.T) {
-	for name, change := range map[string]string{
+	for text, change := range map[string]string{
 		"no offset for this partition any more":  "DELETE FROM events; DELETE FROM mesh_offsets",
 		"goes on at offset 2":                    "DELETE FROM events WHERE off >= 2; UPDATE mesh_offsets SET next_offset = 2",
 		`relation "mesh_offsets" does not exist`: "DROP TABLE events, mesh_offsets",
 	} {
-		t.Run(name, func(t *testing.T) {
-			_, dsn := server.Database(t, "events")
-			o, stopped := connected(t, dsn, "")
+		t.Run(text, func(t *testing.T) {
+			name, dsn := tables(t)
+			o, stopped := connected(t, name, nil)
 			write(t, o, batch(0, 3, true, 0, 1, 2))
 			testdb.Exec(t, dsn, change)
 			if err := o.WriteBatch(context.Background(), batch(3, 4, false, 3)); err == nil {
 				t.Fatal("written")
 			}
-			stopped.want(t, name)
+			stopped.want(t, text)
 		})
 	}
 }
 
 func TestRowsThatSomebodyReplaysByHandAreNotDoubled(t *testing.T) {
-	_, dsn := server.Database(t, "events")
-	o, _ := connected(t, dsn, "")
+	name, dsn := tables(t)
+	o, _ := connected(t, name, nil)
 	write(t, o, batch(0, 5, true, span(0, 5)...))
 	testdb.Exec(t, dsn, "UPDATE mesh_offsets SET next_offset = 2")
 	write(t, o, batch(2, 8, false, span(2, 8)...))
 	wantState(t, dsn, "0 1 2 3 4 5 6 7", "8")
 }
 
-func TestTablesThatDoNotFitAreNamed(t *testing.T) {
-	_, dsn := server.Database(t, "events")
-	testdb.Exec(t, dsn, "ALTER TABLE events ALTER part TYPE bigint, DROP COLUMN key")
-	conf, err := spec().ParseYAML("dsn: "+dsn+"\ntables: { t: events }", nil)
-	if err != nil {
-		t.Fatal(err)
+func TestTablesThatDoNotFitAreNamedBeforeAnythingIsCreated(t *testing.T) {
+	name, dsn := server.Empty(t)
+	wide := table.Facts{Name: "wide", Columns: []table.Column{{Name: "price", Type: table.Decimal}, {Name: "at", Type: table.Timestamp}}}
+	testdb.Exec(t, dsn, `CREATE TABLE wide (part int, off bigint, ts timestamptz, key text, price numeric(20, 2), more int DEFAULT 5, PRIMARY KEY (part, off))`)
+	err := sinkOf(t, name).Prepare(context.Background(), testdb.Schema(wide), []table.Facts{wide})
+	var misfit *sink.Misfit
+	if !errors.As(err, &misfit) || misfit.Table != "wide" || !slices.Equal(misfit.Differences,
+		[]string{`column "price": numeric(20,2) found, numeric(38,9) expected`, `column "at": not found, timestamp with time zone expected`}) {
+		t.Error(err)
 	}
-	o, err := newOutput(conf, resources())
-	if err != nil {
-		t.Fatal(err)
+	if got := testdb.Text(t, dsn, "SELECT to_regclass('mesh_offsets')"); got != "NULL" {
+		t.Error(got)
 	}
-	o.fatal = func(error) {}
-	defer func() { _ = o.Close(context.Background()) }()
-	err = o.Connect(context.Background())
-	for _, text := range []string{`table "events" does not fit`, `part must be integer and is "bigint"`, `key must be text and is ""`} {
-		if err == nil || !strings.Contains(err.Error(), text) {
-			t.Errorf("%v does not say %s", err, text)
+}
+
+func TestATableThatNobodyCreatesIsNamed(t *testing.T) {
+	name, _ := server.Empty(t)
+	err := sinkOf(t, name).Prepare(context.Background(), testdb.Schema(), []table.Facts{facts})
+	if err == nil || !strings.Contains(err.Error(), `table "events" does not fit the settings: it does not exist`) {
+		t.Error(err)
+	}
+}
+
+func TestSeveralMayCreateTheTablesAtOnce(t *testing.T) {
+	name, _ := server.Empty(t)
+	done := make(chan error, 4)
+	for range cap(done) {
+		s := sinkOf(t, name)
+		go func() { done <- s.Prepare(context.Background(), testdb.Schema(facts), []table.Facts{facts}) }()
+	}
+	for range cap(done) {
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	}
 }
 
+func TestErrorsAreToldApart(t *testing.T) {
+	name, _ := server.Empty(t)
+	s := sinkOf(t, name)
+	for code, want := range map[string]sink.Class{"28P01": sink.Credentials, "42501": sink.Credentials, "3D000": sink.Setup, "42P01": sink.Gone, "23505": sink.Poison,
+		"22003": sink.DocumentLimit, "54000": sink.DocumentLimit, "57P01": sink.Transient, "40001": sink.Transient, "53100": sink.Transient} {
+		if got := s.Classify(fmt.Errorf("wrapped: %w", &pgconn.PgError{Code: code})); got != want {
+			t.Errorf("%s is %v, not %v", code, got, want)
+		}
+	}
+	if got := s.Classify(errors.New("connection reset")); got != sink.Transient {
+		t.Error(got)
+	}
+	if _, err := open(sink.Settings{Host: "db", Port: 1, Database: "d", TLS: true, CAFile: "/nowhere"}); err == nil || !strings.Contains(err.Error(), "database.tls.caFile") {
+		t.Error(err)
+	}
+}
+
+func TestDecimalsAreEncodedAsPostgreSQLReadsThem(t *testing.T) {
+	priced := table.Facts{Name: "priced", Columns: []table.Column{{Name: "price", Type: table.Decimal, From: []string{"p"}}}}
+	name, dsn := tables(t, priced)
+	random := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	rows := table.NewReader(priced).Batch(0)
+	piece := &stretch.Stretch{Topic: "t", From: 0, To: 500, Oldest: true}
+	batch := &sink.Batch{Stretch: piece, Facts: priced}
+	var want []string
+	for offset := range piece.To {
+		text := strings.TrimLeft(digits(random, 1+random.IntN(29)), "0") + "." + digits(random, 1+random.IntN(9))
+		if text[0] == '.' {
+			text = "0" + text
+		}
+		if random.IntN(2) == 0 {
+			text = "-" + text
+		}
+		row, err := rows.Row(record(offset, `{"p": `+text+`}`))
+		if err != nil {
+			t.Fatal(text, err)
+		}
+		batch.Rows = append(batch.Rows, row)
+		want = append(want, text)
+	}
+	if _, err := sink.Apply(context.Background(), sinkOf(t, name), batch, false); err != nil {
+		t.Fatal(err)
+	}
+	wrong := testdb.Text(t, dsn, `SELECT string_agg(price || ' ' || text, ', ') FROM priced JOIN unnest('{`+strings.Join(want, ",")+`}'::numeric[]) WITH ORDINALITY AS w (text, n)
+		ON n = off + 1 WHERE price <> text`)
+	if wrong != "NULL" || testdb.Text(t, dsn, "SELECT count(*) FROM priced") != "500" {
+		t.Error(wrong)
+	}
+}
+
+func digits(random *rand.Rand, count int) string {
+	text := make([]byte, count)
+	for i := range text {
+		text[i] = byte('0' + random.IntN(10))
+	}
+	return string(text)
+}
+
 // The other writer passed a stretch that has no rows any more (compaction), so that no primary key would tell.
 func TestAWriterWaitsForAnotherAndNeverTakesTheOffsetBack(t *testing.T) {
-	_, dsn := server.Database(t, "events")
-	o, _ := connected(t, dsn, "")
+	name, dsn := tables(t)
+	o, _ := connected(t, name, nil)
 	write(t, o, batch(0, 3, true, 0, 1, 2))
 	ctx := context.Background()
 	other, err := pgx.Connect(ctx, dsn)
@@ -165,10 +246,10 @@ func TestTwoWritersOfOnePartitionFenceEachOther(t *testing.T) {
 	const records = 600
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	_, dsn := server.Database(t, "events")
+	name, dsn := tables(t)
 	done := make(chan error, 2)
 	for writer := range 2 {
-		o, stopped := connected(t, dsn, "")
+		o, stopped := connected(t, name, nil)
 		go func() {
 			random := rand.New(rand.NewPCG(seed, uint64(writer)))
 			for at := int64(0); at < records; {

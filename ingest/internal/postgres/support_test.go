@@ -3,13 +3,18 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"compute-mesh.dev/ingest/internal/output"
+	"compute-mesh.dev/ingest/internal/ready"
+	"compute-mesh.dev/ingest/internal/sink"
 	"compute-mesh.dev/ingest/internal/stretch"
+	"compute-mesh.dev/ingest/internal/table"
 	"compute-mesh.dev/ingest/internal/testdb"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/warpstreamlabs/bento/public/service"
@@ -21,25 +26,34 @@ func TestMain(m *testing.M) {
 	os.Exit(testdb.Main(m, &server))
 }
 
-// connected is an output on a database, and the reasons for which it would have ended the process.
-func connected(t testing.TB, dsn, more string) (*output, *reasons) {
+var facts = table.Facts{Name: "events", Document: true}
+
+// tables makes an empty database with the mesh's tables, and returns its name and DSN.
+func tables(t testing.TB, more ...table.Facts) (string, string) {
 	t.Helper()
-	conf, err := spec().ParseYAML(fmt.Sprintf("dsn: %q\ntables: { t: events }\n%s", dsn, more), nil)
+	name, dsn := server.Empty(t)
+	testdb.Exec(t, dsn, strings.Join(testdb.Schema(append(more, facts)...), ";"))
+	return name, dsn
+}
+
+func sinkOf(t testing.TB, name string) sink.Sink {
+	t.Helper()
+	s, err := open(sink.Settings{Host: "127.0.0.1", Port: server.Port, Database: name, User: "mesh", Password: "any", Timeout: 60 * time.Second, Writers: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := newOutput(conf, service.MockResources())
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// connected is an output on a database, and the reasons for which it would have stopped ingest.
+func connected(t testing.TB, name string, setAside func(context.Context, *kgo.Record, string) error) (*output.Output, *reasons) {
+	t.Helper()
 	stopped := &reasons{}
-	o.fatal = stopped.add
-	o.pause = time.Millisecond
-	if err := o.Connect(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = o.Close(context.Background()) })
-	return o, stopped
+	return output.New(context.Background(), &output.Config{
+		Sink: sinkOf(t, name), Tables: map[string]*table.Reader{"t": table.NewReader(facts)}, Timeout: 60 * time.Second, Pause: time.Millisecond,
+		SetAside: setAside, Log: slog.New(slog.DiscardHandler), Metrics: ready.NewMetrics(ready.NewState(0)), Fail: stopped.add,
+	}), stopped
 }
 
 type reasons struct {
@@ -95,7 +109,7 @@ func span(from, to int64) []int64 {
 	return offsets
 }
 
-func write(t testing.TB, o *output, b service.MessageBatch) {
+func write(t testing.TB, o *output.Output, b service.MessageBatch) {
 	t.Helper()
 	if err := o.WriteBatch(context.Background(), b); err != nil {
 		t.Fatal(err)

@@ -3,55 +3,148 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"strings"
+	"slices"
 
+	"compute-mesh.dev/ingest/internal/sink"
+	"compute-mesh.dev/ingest/internal/table"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// The columns that rows are copied into. Binary COPY sends no types, so another type would be stored as something else or rejected row by row.
-var rowColumns = map[string]string{"part": "integer", "off": "bigint", "ts": "timestamp with time zone", "key": "text", "doc": "jsonb"}
+// columnTypes as `format_type` writes them. Binary COPY sends no types, so another type would be stored as something else or rejected row by row.
+var columnTypes = map[table.Type]string{
+	table.Text:      "text",
+	table.Int32:     "integer",
+	table.Int64:     "bigint",
+	table.Float64:   "double precision",
+	table.Decimal:   "numeric(38,9)",
+	table.Boolean:   "boolean",
+	table.Timestamp: "timestamp with time zone",
+	table.JSON:      "jsonb",
+}
 
-var offsetColumns = map[string]string{"topic": "text", "partition": "integer", "next_offset": "bigint", "updated": "timestamp with time zone"}
+type column struct{ name, kind string }
 
-// checkTables returns an error while a table is missing, and a refusal where a column has another type.
-func checkTables(ctx context.Context, pool *pgxpool.Pool, tables map[string]string) error {
-	if err := checkColumns(ctx, pool, "mesh_offsets", offsetColumns); err != nil {
+type tableShape struct {
+	name    string
+	columns []column
+	key     []string
+}
+
+var meshTables = []tableShape{
+	{"mesh_offsets", []column{{"topic", "text"}, {"partition", "integer"}, {"next_offset", "bigint"}, {"updated", "timestamp with time zone"}}, []string{"topic", "partition"}},
+	{"mesh_shards", []column{{"shard", "integer"}, {"source", "text"}, {"since", "timestamp with time zone"}}, []string{"shard"}},
+	{"mesh_cuts", []column{{"snapshot", "text"}, {"topic", "text"}, {"partition", "integer"}, {"next_offset", "bigint"}}, []string{"snapshot", "topic", "partition"}},
+}
+
+func shapeOf(facts table.Facts) tableShape {
+	columns := []column{{"part", "integer"}, {"off", "bigint"}, {"ts", "timestamp with time zone"}, {"key", "text"}}
+	for _, typed := range facts.Columns {
+		columns = append(columns, column{typed.Name, columnTypes[typed.Type]})
+	}
+	if facts.Document {
+		columns = append(columns, column{"doc", "jsonb"})
+	}
+	return tableShape{name: facts.Name, columns: columns, key: []string{"part", "off"}}
+}
+
+// Prepare creates what is missing, after a look at what is there.
+func (d *database) Prepare(ctx context.Context, createTables []string, tables []table.Facts) error {
+	shapes := slices.Clone(meshTables)
+	for _, facts := range tables {
+		shapes = append(shapes, shapeOf(facts))
+	}
+	if err := checkTables(ctx, d.pool, shapes, true); err != nil {
 		return err
 	}
-	for _, table := range tables {
-		if err := checkColumns(ctx, pool, table, rowColumns); err != nil {
+	for _, statement := range createTables {
+		// Two that create the same at once: the one that comes second gets an error, and finds it there the next time.
+		for tries := 1; ; tries++ {
+			_, err := d.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
+			if err == nil {
+				break
+			}
+			if code := sqlState(err); tries == 5 || (code != "23505" && code != "42P07" && code != "42710") {
+				return fmt.Errorf("creating the tables: %w", err)
+			}
+		}
+	}
+	return checkTables(ctx, d.pool, shapes, false)
+}
+
+func checkTables(ctx context.Context, pool *pgxpool.Pool, shapes []tableShape, mayMiss bool) error {
+	for _, shape := range shapes {
+		if err := checkTable(ctx, pool, shape, mayMiss); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkColumns(ctx context.Context, pool *pgxpool.Pool, table string, wanted map[string]string) error {
-	const ask = `SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`
-	rows, err := pool.Query(ctx, ask, pgx.Identifier{table}.Sanitize())
+type found struct {
+	kind string
+	// inKey is the place in the primary key, from 1; 0 for none.
+	inKey int
+	// demanded means that a row without the column is rejected.
+	demanded bool
+}
+
+func checkTable(ctx context.Context, pool *pgxpool.Pool, wanted tableShape, mayMiss bool) error {
+	columns, err := readColumns(ctx, pool, wanted.name)
 	if err != nil {
 		return err
 	}
-	found := map[string]string{}
-	var name, kind string
-	if _, err := pgx.ForEachRow(rows, []any{&name, &kind}, func() error {
-		found[name] = kind
-		return nil
-	}); err != nil {
-		return err
+	if len(columns) == 0 {
+		if mayMiss {
+			return nil
+		}
+		return &sink.Misfit{Table: wanted.name, Differences: []string{"it does not exist, and none of createTables creates it"}}
 	}
-	if len(found) == 0 {
-		return fmt.Errorf("the database has no table %q", table)
-	}
-	var problems []string
-	for column, kind := range wanted {
-		if found[column] != kind {
-			problems = append(problems, fmt.Sprintf("%s must be %s and is %q", column, kind, found[column]))
+	var differences []string
+	expected := map[string]bool{}
+	for _, one := range wanted.columns {
+		expected[one.name] = true
+		if kind := columns[one.name].kind; kind == "" {
+			differences = append(differences, fmt.Sprintf("column %q: not found, %s expected", one.name, one.kind))
+		} else if kind != one.kind {
+			differences = append(differences, fmt.Sprintf("column %q: %s found, %s expected", one.name, kind, one.kind))
 		}
 	}
-	if len(problems) > 0 {
-		return refuse("table %q does not fit: %s", table, strings.Join(problems, ", "))
+	var key, others []string
+	for name, one := range columns {
+		if one.demanded && !expected[name] {
+			others = append(others, fmt.Sprintf("column %q: %s NOT NULL without a default found, no such column expected", name, one.kind))
+		}
+		if one.inKey > 0 {
+			key = append(key, name)
+		}
+	}
+	slices.Sort(others)
+	slices.SortFunc(key, func(a, b string) int { return columns[a].inKey - columns[b].inKey })
+	if !slices.Equal(key, wanted.key) {
+		differences = append(differences, fmt.Sprintf("primary key: %v found, %v expected", key, wanted.key))
+	}
+	if differences = append(differences, others...); len(differences) > 0 {
+		return &sink.Misfit{Table: wanted.name, Differences: differences}
 	}
 	return nil
+}
+
+func readColumns(ctx context.Context, pool *pgxpool.Pool, table string) (map[string]found, error) {
+	const ask = `SELECT a.attname, format_type(a.atttypid, a.atttypmod), coalesce(array_position(k.conkey, a.attnum), 0),
+  a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''
+FROM pg_attribute a LEFT JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'p'
+WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped`
+	rows, err := pool.Query(ctx, ask, pgx.Identifier{table}.Sanitize())
+	if err != nil {
+		return nil, err
+	}
+	columns := map[string]found{}
+	var name string
+	var one found
+	_, err = pgx.ForEachRow(rows, []any{&name, &one.kind, &one.inKey, &one.demanded}, func() error {
+		columns[name] = one
+		return nil
+	})
+	return columns, err
 }

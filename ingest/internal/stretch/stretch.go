@@ -21,8 +21,6 @@ type Stretch struct {
 	Oldest bool
 	// Records is their number. A stretch without records travels as one empty message.
 	Records int
-	// SetAside writes a record to another topic of the same cluster and waits until the brokers have it.
-	SetAside func(ctx context.Context, topic string, record *kgo.Record, reason string) error
 }
 
 // String names the stretch as error messages do.

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"compute-mesh.dev/ingest/internal/table"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -73,6 +74,10 @@ func start() (*Server, error) {
 		s.remove()
 		return nil, fmt.Errorf("initdb: %w\n%s", err, text)
 	}
+	if err := s.demandPasswords(); err != nil {
+		s.remove()
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -86,6 +91,18 @@ func start() (*Server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// PasswordUser is the user that needs its password, which is the same word. Everybody else comes in without one.
+const PasswordUser = "guarded"
+
+func (s *Server) demandPasswords() error {
+	file := filepath.Join(s.data, "pg_hba.conf")
+	rules, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append([]byte("host all "+PasswordUser+" 127.0.0.1/32 scram-sha-256\n"), rules...), 0o600)
 }
 
 // serverUser is who the server runs as where the tests run as root, which PostgreSQL refuses.
@@ -168,8 +185,8 @@ func (s *Server) DSN(database string) string {
 	return fmt.Sprintf("postgres://mesh@127.0.0.1:%d/%s?sslmode=disable&connect_timeout=5", s.Port, database)
 }
 
-// Database makes a new database with the tables of ingest and returns its name and DSN. Skips the test where there is no server.
-func (s *Server) Database(t testing.TB, tables ...string) (string, string) {
+// Empty makes a new database without tables and returns its name and DSN. Skips the test where there is no server.
+func (s *Server) Empty(t testing.TB) (string, string) {
 	t.Helper()
 	if s == nil {
 		t.Skip(errMissing)
@@ -177,30 +194,52 @@ func (s *Server) Database(t testing.TB, tables ...string) (string, string) {
 	name := fmt.Sprintf("test_%d", s.databases.Add(1))
 	Exec(t, s.DSN("postgres"), "CREATE DATABASE "+name)
 	t.Cleanup(func() { Exec(t, s.DSN("postgres"), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	Exec(t, s.DSN(name), Schema(tables...))
 	return name, s.DSN(name)
 }
 
-// Schema is what the component library creates: src/ingest/tables.ts.
-func Schema(tables ...string) string {
-	schema := `CREATE TABLE mesh_offsets (
+// Schema is what the component library writes into createTables: src/model/table-sql.ts.
+func Schema(tables ...table.Facts) []string {
+	statements := []string{`CREATE TABLE IF NOT EXISTS mesh_offsets (
   topic text NOT NULL,
   partition int NOT NULL,
-  next_offset bigint NOT NULL CONSTRAINT mesh_offsets_no_gap CHECK (next_offset >= 0),
+  next_offset bigint NOT NULL,
   updated timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (topic, partition)
-);`
-	for _, table := range tables {
-		schema += fmt.Sprintf(`CREATE TABLE "%s" (
-  part int NOT NULL,
+)`, `CREATE TABLE IF NOT EXISTS mesh_shards (
+  shard int PRIMARY KEY,
+  source text NOT NULL,
+  since timestamptz NOT NULL DEFAULT now()
+)`, `CREATE TABLE IF NOT EXISTS mesh_cuts (
+  snapshot text NOT NULL,
+  topic text NOT NULL,
+  partition int NOT NULL,
+  next_offset bigint NOT NULL,
+  PRIMARY KEY (snapshot, topic, partition)
+)`}
+	types := map[table.Type]string{
+		table.Text: "text", table.Int32: "integer", table.Int64: "bigint", table.Float64: "double precision", table.Decimal: "numeric(38, 9)",
+		table.Boolean: "boolean", table.Timestamp: "timestamptz", table.JSON: "jsonb",
+	}
+	for _, facts := range tables {
+		statement := fmt.Sprintf(`CREATE TABLE IF NOT EXISTS "%s" (
+  part integer NOT NULL,
   off bigint NOT NULL,
   ts timestamptz NOT NULL,
-  key text,
-  doc jsonb,
-  PRIMARY KEY (part, off)
-);`, table)
+  "key" text,
+`, facts.Name)
+		for _, column := range facts.Columns {
+			null := ""
+			if column.Required {
+				null = " NOT NULL"
+			}
+			statement += fmt.Sprintf("  %q %s%s,\n", column.Name, types[column.Type], null)
+		}
+		if facts.Document {
+			statement += "  doc jsonb,\n"
+		}
+		statements = append(statements, statement+"  PRIMARY KEY (part, off)\n)")
 	}
-	return schema
+	return statements
 }
 
 // Exec runs statements.

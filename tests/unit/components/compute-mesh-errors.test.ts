@@ -80,6 +80,55 @@ describe("ComputeMesh refuses", () => {
       ['snapshots.hourly.schedule: "0 0 31 2 *" is not allowed: it never fires, because no month that is asked for has such a day'],
     ],
     [
+      "to restore from an unknown snapshot group",
+      (mesh) => (mesh.ingest = { restoreFrom: "daily" }),
+      ['ingest.restoreFrom: "daily" is not allowed: the key of a snapshot group is allowed; there are: hourly'],
+    ],
+    [
+      "to restore from a group that keeps no databases",
+      (mesh) => (Object.assign(mesh, { ingest: { restoreFrom: "hourly" } }).snapshots.hourly.tendsShards = false),
+      ["snapshots.hourly.tendsShards: false is not allowed: ingest.restoreFrom names this group"],
+    ],
+    [
+      "two groups that keep the databases",
+      (mesh) => {
+        mesh.snapshots.hourly.tendsShards = true;
+        mesh.snapshots.daily = { ...mesh.snapshots.hourly, schedule: "0 0 * * *" };
+      },
+      ["snapshots.daily.tendsShards: true is not allowed: one group of a mesh keeps the databases, and hourly is the one"],
+    ],
+    [
+      "to restore under the stock engine, which would write beside it",
+      (mesh) => (Object.assign(mesh, { ingest: { engine: { stock: {} }, restoreFrom: "hourly" } }).snapshots.hourly.tendsShards = true),
+      [
+        "snapshots.hourly.tendsShards: true is not allowed: the engine stock would write to shards that are being restored",
+        'ingest.restoreFrom: "hourly" is not allowed: the engine stock does not know it',
+      ],
+    ],
+    [
+      "typed columns with the stock engine",
+      (mesh) => (Object.assign(mesh, { ingest: { engine: { stock: {} } } }).topics.orders.columns = { amount: { type: "int64" } }),
+      ['topics.orders.columns: ["amount"] is not allowed: the engine stock fills no typed columns; use the engine mesh'],
+    ],
+    [
+      "a column of an unknown type, once, although two parts know the tables",
+      (mesh) => (mesh.topics.orders.columns = { amount: { type: "money" } }),
+      ['topics.orders.columns.amount.type: "money" is not allowed'],
+    ],
+    [
+      "rules of answers that are none",
+      (mesh) => (mesh.services.prices.answers = { merge: { total: { sum: true } }, replica: 1 }),
+      [
+        'services.prices.answers.replica: "replica" is not allowed: unknown key, perhaps replicas is meant',
+        'services.prices.answers.merge.total: "total" is not allowed: a path is allowed',
+      ],
+    ],
+    [
+      "a shard map that cannot be, and nothing about services that need one",
+      (mesh) => Object.assign(mesh.shards, { replicas: 6 }) && (mesh.services.prices.answers = { merge: { "/*": { concat: true } } }),
+      ["shards.replicas: 6 is not allowed: the replicas of a shard are on different nodes"],
+    ],
+    [
       "a service of an unknown snapshot group",
       (mesh) => (mesh.services.prices.snapshotGroup = "daily"),
       ['services.prices.snapshotGroup: "daily" is not allowed: the key of a snapshot group is allowed; there are: hourly'],
@@ -162,7 +211,7 @@ describe("ComputeMesh refuses", () => {
       mesh.kafka.broker = [];
       mesh.database.storge = {};
       mesh.database.storage.memory.sise = "1Gi";
-      mesh.ingest = { memry: "1Gi", engine: { bento: { batch: 1 } } };
+      mesh.ingest = { memry: "1Gi", engine: { mesh: { batch: 1 } } };
       mesh.snapshots.hourly.shedule = "x";
       mesh.snapshots.hourly.keep.lats = 1;
       mesh.snapshots.hourly.store.s3.buckt = "x";
@@ -176,8 +225,8 @@ describe("ComputeMesh refuses", () => {
     });
     expect(lines.map(pathOf)).toEqual([
       ...["shard", "shards.replica", "transforms.nodes", "nodes.n-1.wieght", "nodes.n-2.spec.memroy", "topics.orders.partition"],
-      ...["database.storge", "database.storage.memory.sise", "ingest.memry", "kafka.broker", "ingest.engine.bento.batch"],
-      ...["snapshots.hourly.shedule", "snapshots.hourly.keep.lats", "snapshots.hourly.store.s3.buckt"],
+      ...["database.storge", "database.storage.memory.sise", "snapshots.hourly.shedule", "kafka.broker"],
+      ...["snapshots.hourly.keep.lats", "snapshots.hourly.store.s3.buckt", "ingest.memry", "ingest.engine.mesh.batch"],
       ...["services.prices.prot", "services.prices.placement.daemonSet.maxUnavailble", "services.prices.versions.v1.imag"],
       ...["routes.host", "routes.routes[0].matches", "routes.routes[1].match[0].prefx"],
     ]);
@@ -195,7 +244,7 @@ describe("ComputeMesh refuses", () => {
     });
     expect(lines).toEqual(
       [
-        ...["database.nodes", "ingest.shardMap", "snapshots.hourly.kafka"],
+        ...["database.nodes", "snapshots.hourly.kafka", "ingest.shardMap"],
         ...["services.prices.namespace", "services.prices.serviceName", "routes.services"],
       ].map((path) => `${path}: "${path.split(".").pop()}" is not allowed: the mesh itself decides it for all its parts`),
     );
@@ -217,7 +266,7 @@ describe("ComputeMesh refuses", () => {
     });
     expect(lines.map(pathOf)).toEqual([
       ...["nodes.n-3.spec.zone", "shards.count", "topics.orders.partitions", "shards.replicas", "database.engine.oracle"],
-      ...["kafka.brokers", "ingest.cpu", "snapshots.hourly.schedule", "services.prices.snapshotGroup", "services.prices.port"],
+      ...["kafka.brokers", "snapshots.hourly.schedule", "ingest.cpu", "services.prices.snapshotGroup", "services.prices.port"],
       ...["services.risk.versions.v1.image", "services.risk.versions.v1.snapshots[0]", "routes.routes[2].to[0].service.version"],
     ]);
   });

@@ -32,6 +32,8 @@ const line = ({ parent, type, name }: RecordedResource): string => `${parent} > 
 const shape = (recorder: Recorder): string[] => recorder.resources.map(line).sort();
 const names = (recorder: Recorder): string[] => recorder.resources.map((resource) => resource.name).sort();
 
+const answers = { merge: { "/total": { fields: { rows: { count: true } } } } };
+
 /** An Output of which a preview knows nothing yet. */
 const unknown = (): pulumi.Output<any> => pulumi.output((pulumi as unknown as { unknown: unknown }).unknown);
 
@@ -92,6 +94,7 @@ describe("ComputeMesh", () => {
           ["kubernetes:networking.k8s.io/v1:NetworkPolicy", "mesh-snapshots-hourly-network-policy"],
           ["kubernetes:apps/v1:DaemonSet", "mesh-snapshots-hourly-daemon-set"],
         ),
+        ...inside("mesh-service-prices", ["kubernetes:core/v1:ConfigMap", "mesh-service-prices-shards"]),
         ...pairs.flatMap((pair) =>
           inside(
             "mesh-service-prices",
@@ -138,7 +141,8 @@ describe("ComputeMesh", () => {
     const records = ["mesh-topic-a.b", "mesh-topic-A_b"].map((name) => recorder.named(name).inputs.metadata.name as string);
     expect(new Set(records).size).toBe(2);
     records.forEach((name) => expect(name).toMatch(/^mesh-topic-[0-9a-f]{16}$/));
-    expect(recorder.named("mesh-ingest-settings").inputs.data["tables.sql"]).toContain('"ab"');
+    const { topics } = JSON.parse(recorder.named("mesh-ingest-settings").inputs.data["settings.json"]);
+    expect(topics["A_b"].table.name).toBe("ab");
   });
 
   it("makes the nodes before what runs on them", async () => {
@@ -157,6 +161,86 @@ describe("ComputeMesh", () => {
     const done = await run();
     expect(await valueOf(done.mesh.ready)).toBe(true);
     expect(await valueOf(done.mesh.namespaceName)).toBe("mesh");
+  });
+
+  it("makes databases first, then ingest and snapshots side by side, then services, then routes", async () => {
+    const { recorder } = await run((mesh) => (mesh.services.prices.answers = answers));
+    // A component's dependency is one on all of its children; what waits for a part names its children.
+    const partsOf = (name: string): string[] => {
+      const { dependencies } = (recorder.resources.find((one) => one.name === name && !one.custom) as RecordedResource).options;
+      const parents = dependencies.map((urn) => recorder.resources.find((one) => one.name === urn.split("::").pop())?.parent ?? "");
+      // Of the mesh itself there is the namespace.
+      return [...new Set(parents)].filter((parent) => parent !== "mesh").sort();
+    };
+    const [database, ingest, group] = [["mesh-db"], "mesh-ingest", "mesh-snapshots-hourly"];
+    expect(partsOf("mesh-db")).toEqual([]);
+    expect(partsOf(ingest)).toEqual(database);
+    expect(partsOf(group)).toEqual(database);
+    expect(partsOf("mesh-service-prices")).toEqual([ingest, group]);
+    expect(partsOf("mesh-routes")).toEqual(["mesh-service-prices"]);
+  });
+
+  describe("the group that keeps the databases", () => {
+    const daily = (): MeshConfig => ({ ...localMesh().snapshots.hourly, schedule: "0 5 * * *", snapshots: [five] });
+    /** Keys of the groups that tend, and whether ingest waits for shards. */
+    const tendingIn = async (edit: Edit): Promise<[string[], boolean]> => {
+      const { mesh, recorder } = await run(edit);
+      const data = recorder.named("mesh-ingest-settings").inputs.data;
+      const tending = mesh.summary.snapshots.filter((group) => group.tends).map((group) => group.group);
+      for (const { group, tends } of mesh.summary.snapshots) {
+        const settings = JSON.parse(recorder.named(`mesh-snapshots-${group}-settings`).inputs.data["settings.json"]);
+        expect(settings.tends).toBe(tends);
+      }
+      expect(mesh.summary.ingest.restoreFrom).toBe(tending.length === 0 ? undefined : `mesh-snapshots-${tending[0]}`);
+      return [tending, data["settings.json"] !== undefined && JSON.parse(data["settings.json"]).awaitShards];
+    };
+
+    it.each<[title: string, tending: string[], edit: Edit]>([
+      ["is the only one, where all nodes read its store", ["hourly"], () => undefined],
+      ["is none, where the only one does not want to", [], (mesh) => (mesh.snapshots.hourly.tendsShards = false)],
+      [
+        "is none, where every node has a store of its own",
+        [],
+        (mesh) => (mesh.snapshots.hourly.store = { nodeDirectory: { hostPath: "/s" } }),
+      ],
+      ["is none of two", [], (mesh) => (mesh.snapshots.daily = daily())],
+      ["is the one of two that says so", ["daily"], (mesh) => (mesh.snapshots.daily = { ...daily(), tendsShards: true })],
+      [
+        "is the one of two that ingest restores from",
+        ["hourly"],
+        (mesh) => Object.assign(mesh.snapshots, { daily: daily() }) && (mesh.ingest = { restoreFrom: "hourly" }),
+      ],
+      ["is none with the stock engine", [], (mesh) => (mesh.ingest = { engine: { stock: {} } })],
+      ["is none without groups", [], (mesh) => Object.assign(mesh, { snapshots: {}, services: {}, routes: undefined })],
+    ])("%s", async (_title, tending, edit) => {
+      expect(await tendingIn(edit)).toEqual([tending, tending.length > 0]);
+    });
+
+    it("makes services wait for their snapshots", async () => {
+      const initOf = ({ recorder }: { recorder: Recorder }): unknown =>
+        recorder
+          .named(`mesh-service-prices-v1-${five}`, "kubernetes:apps/v1:DaemonSet")
+          .inputs.spec.template.spec.initContainers?.map((one: { name: string }) => one.name);
+      expect(initOf(await run())).toEqual(["wait-for-snapshot"]);
+      expect(initOf(await run((mesh) => (mesh.snapshots.hourly.tendsShards = false)))).toBeUndefined();
+    });
+  });
+
+  it("sends routes to the gatherers of a service with answers, and shows both in the summary", async () => {
+    const { mesh, recorder } = await run((config) => (config.services.prices.answers = answers));
+    const backends = recorder
+      .named("mesh-routes-routes")
+      .inputs.spec.rules.flatMap((rule: any) => rule.backendRefs.map((backend: any) => backend.name));
+    expect([...new Set(backends)].sort()).toEqual([five, six].flatMap((id) => [`prices-v1-${id}-answer`, `prices-v2-${id}-answer`]).sort());
+    expect(mesh.summary.services[0]).toEqual({
+      ...{ service: "prices", version: "v1", snapshot: five, weight: 90, answers: "all shards" },
+      ...{ endpoint: `prices-v1-${five}-answer.mesh.svc:8080`, direct: `prices-v1-${five}.mesh.svc:8080` },
+    });
+    expect(recorder.resources.filter(({ type }) => type === "kubernetes:apps/v1:Deployment")).toHaveLength(4);
+  });
+
+  it("is not ready where nobody has waited for its services", async () => {
+    expect(await valueOf((await run((mesh) => delete mesh.services.prices.awaitReady)).mesh.ready)).toBe(false);
   });
 
   it("has as many resources for 64 shards as for 16", async () => {

@@ -247,6 +247,63 @@ describe("the database's pod", () => {
   });
 });
 
+describe("TLS", () => {
+  it("mounts the Secret for the database's group alone and tells clients where the authority is", async () => {
+    const { recorder, db } = await make({ tls: { secretName: "db-tls" } });
+    expect(volumeOf(recorder, "tls")).toEqual({ name: "tls", secret: { secretName: "db-tls", defaultMode: 0o440 } });
+    expect(containerOf(recorder, "database").volumeMounts).toContainEqual({
+      name: "tls",
+      mountPath: "/etc/compute-mesh-tls",
+      readOnly: true,
+    });
+    expect(db.facts.tls).toEqual({ caSecret: { name: "db-tls", key: "ca.crt" } });
+  });
+
+  it("opens a second port only where the engine needs one for plain connections", async () => {
+    const ports = async (required: boolean): Promise<unknown> => {
+      const { recorder } = await make({ engine: { clickhouse: {} }, tls: { secretName: "db-tls", required } });
+      const policy = recorder.named("db-network-policy").inputs.spec.ingress[0].ports;
+      return [recorder.named("db-service").inputs.spec.ports, policy.map((rule: any) => rule.port)];
+    };
+    const clickhouse = { name: "clickhouse", port: 8443, targetPort: "clickhouse" };
+    expect(await ports(true)).toEqual([[clickhouse], [8443]]);
+    expect(await ports(false)).toEqual([
+      [clickhouse, { name: "plain", port: 8123, targetPort: "plain" }],
+      [8443, 8123],
+    ]);
+  });
+});
+
+describe("other engines", () => {
+  it("run as their image's user and group, and stop by signal where they take it for an orderly stop", async () => {
+    const { recorder } = await make({
+      engine: { singlestore: { license: { secretName: "vault" } } },
+      memory: "8Gi",
+      storage: { nodeDisk: { hostPath: "/srv/db" } },
+    });
+    expect(podOf(recorder).securityContext).toMatchObject({ runAsUser: 999, runAsGroup: 998, fsGroup: 998 });
+    expect(containerOf(recorder, "own-folders").command).toEqual(["chown", "999:998", "/data"]);
+    const database = containerOf(recorder, "database");
+    expect(database.lifecycle).toBeUndefined();
+    expect(database.securityContext).toMatchObject({ readOnlyRootFilesystem: false, runAsNonRoot: true });
+    expect(
+      database.env.filter((variable: any) => variable.valueFrom).map((variable: any) => [variable.name, variable.valueFrom.secretKeyRef]),
+    ).toEqual([
+      ["SINGLESTORE_LICENSE", { name: "vault", key: "license" }],
+      ["MESH_USER", { name: "db-credentials", key: "username" }],
+      ["MESH_PASSWORD", { name: "db-credentials", key: "password" }],
+      ["ROOT_PASSWORD", { name: "db-credentials", key: "password" }],
+    ]);
+  });
+
+  it.each(["singlestore", "clickhouse", "valkey"])("%s says plain facts", async (engine) => {
+    const { db } = await make({ engine: { [engine]: {} }, memory: "8Gi" });
+    const port = { singlestore: 3306, clickhouse: 8123, valkey: 6379 }[engine];
+    expect(db.facts).toMatchObject({ engine, port, database: engine === "valkey" ? "0" : "mesh", secretName: "db-credentials" });
+    expect(db.facts.tls).toBeUndefined();
+  });
+});
+
 describe("storage, durability and updates", () => {
   it("waits for a deletion by hand where the data would go with the pod", async () => {
     const strategy = async (args: Partial<LocalDbDaemonSetArgs>): Promise<unknown> =>
@@ -350,6 +407,9 @@ describe("wrong arguments", () => {
       ["backingStore.baseIntervalHours", "backingStore.archiveTimeoutSeconds"],
     ],
     ["an unknown update strategy", { update: { strategy: "rolling" } }, ["update.strategy"]],
+    ["a user that the engine keeps to itself", { engine: { valkey: {} }, credentials: { username: "default" } }, ["credentials.username"]],
+    ["TLS without a Secret", { tls: { required: "yes" } }, ["tls.secretName", "tls.required"]],
+    ["a tmpfs too small for the engine", { engine: { clickhouse: {} }, storage: { memory: { size: "200Mi" } } }, ["storage.memory.size"]],
     ["a user name of the engine's own", { credentials: { username: "pg_admin" } }, ["credentials.username"]],
     ["more pods to stay than there are", { minAvailable: 4 }, ["minAvailable"]],
     ["peers without labels", { allowFrom: [{ podLabels: {} }] }, ["allowFrom[0].podLabels"]],

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { packageVersion } from "../../../src/components/agent-image";
+import { ShardedIngest } from "../../../src/components/sharded-ingest";
 import { normalizeSnapshotGroup, SnapshotGroup, type SnapshotGroupArgs } from "../../../src/components/snapshot-group";
 import { createShardMap } from "../../../src/model/shard-map";
 import type { MeshNodeFacts } from "../../../src/model/topology";
@@ -90,7 +91,9 @@ describe("SnapshotGroup", () => {
       storeKind: "s3",
       settingsName: "hourly-settings",
       snapshots: ["20261121t0600z", "20261121t0700z"],
+      tends: false,
     });
+    expect(normalizeSnapshotGroup("hourly", argsWith({ tendsShards: true })).facts.tends).toBe(true);
   });
 
   it("writes all plain settings for agents and tools", async () => {
@@ -119,9 +122,14 @@ describe("SnapshotGroup", () => {
       store: { s3: { bucket: "mesh-snapshots", prefix: "demo" } },
       encryption: { keyFile: "/etc/compute-mesh-key/key" },
       shardMap: { version: shardMap.version, shardCount: 2, replicas: 1 },
-      topics: { orders: { partitions: 4, table: "orders" }, "trade.log": { partitions: 2, table: "trades" } },
+      topics: {
+        orders: { partitions: 4, table: { name: "orders", columns: [], document: true } },
+        "trade.log": { partitions: 2, table: { name: "trades", columns: [], document: true } },
+      },
       kafka: { brokers: ["kafka-0:9093"], tls: { caFile: "/etc/kafka-tls/ca/ca.crt" }, sasl: { mechanism: "PLAIN" } },
       database: { engine: "postgres", host: "db", port: 5432, database: "mesh" },
+      tends: false,
+      unpinnedGraceSeconds: 600,
     });
     expect(JSON.parse(data["retention.json"])).toEqual({
       apiVersion: "compute-mesh.dev/v1alpha1",
@@ -129,6 +137,43 @@ describe("SnapshotGroup", () => {
       keep: { last: 24, daily: 7 },
       pinned: ["20261121t0600z"],
     });
+  });
+
+  it("knows the tables of the ingest, column by column, and whether it keeps the databases", async () => {
+    const topics = { orders: { partitions: 4, columns: { amount: { type: "decimal", from: "sum.net", required: true } }, document: true } };
+    const { recorder } = await run(argsWith({ topics, tendsShards: true, unpinnedGraceSeconds: 30 }));
+    const settings = JSON.parse(recorder.named("hourly-settings").inputs.data["settings.json"]);
+    const columns = [{ name: "amount", type: "decimal", from: ["sum", "net"], required: true }];
+    expect(settings.topics).toEqual({ orders: { partitions: 4, table: { name: "orders", columns, document: true } } });
+    expect(settings).toMatchObject({ tends: true, unpinnedGraceSeconds: 30 });
+  });
+
+  it("says the same tables as the ingest of the same topics", async () => {
+    const topics = { a: { partitions: 2, columns: { x: { type: "int64" } } }, "B.c-d": { partitions: 4, table: "t" } };
+    const group = await run(argsWith({ topics }));
+    const recorder = await startMocks();
+    const { namespace, nodes, kafka } = argsWith();
+    await recorder.settle(new ShardedIngest("ingest", { namespace, nodes, kafka, shardMap, topics, database }));
+    const settingsOf = (from: Recorder, name: string): any => JSON.parse(from.named(name).inputs.data["settings.json"]);
+    const [snapshots, ingest] = [settingsOf(group.recorder, "hourly-settings"), settingsOf(recorder, "ingest-settings")];
+    for (const member of ["topics", "database", "shardMap", "kafka"]) {
+      expect(snapshots[member]).toEqual(ingest[member]);
+    }
+  });
+
+  it("reaches a database with TLS by the authority of its Secret", async () => {
+    const tls = { caSecret: { name: "db-tls", key: "ca.crt" } };
+    const { recorder } = await run(argsWith({ database: { ...database, engine: "singlestore", tls } }));
+    expect(JSON.parse(recorder.named("hourly-settings").inputs.data["settings.json"]).database).toEqual({
+      ...{ engine: "singlestore", host: "db", port: 5432, database: "mesh" },
+      tls: { caFile: "/etc/database-tls/ca.crt" },
+    });
+    const spec = recorder.named("hourly-daemon-set", daemonSetType).inputs.spec.template.spec;
+    expect(spec.volumes).toContainEqual({
+      name: "database-ca",
+      secret: { secretName: "db-tls", items: [{ key: "ca.crt", path: "ca.crt" }] },
+    });
+    expect(spec.containers[0].volumeMounts).toContainEqual({ name: "database-ca", mountPath: "/etc/database-tls", readOnly: true });
   });
 
   it("does not restart a running snapshot for a new binding, but does for a new schedule", async () => {
@@ -140,6 +185,7 @@ describe("SnapshotGroup", () => {
     expect(first).toMatch(/^[0-9a-f]{16}$/);
     expect(await hashOf(argsWith({ snapshots: ["20261121t0600z"], keep: { last: 3 } }))).toBe(first);
     expect(await hashOf(argsWith({ schedule: "30 * * * *" }))).not.toBe(first);
+    expect(await hashOf(argsWith({ tendsShards: true }))).not.toBe(first);
     expect(await hashOf(argsWith({ shardMap: createShardMap([["node-b"], ["node-a"]], 1) }))).not.toBe(first);
   });
 
@@ -256,6 +302,8 @@ describe("SnapshotGroup", () => {
         snapshots: ["20261121t0600z", "today", "20261121t0600z"],
         encryption: { keySecret: { name: "k" } } as SnapshotGroupArgs["encryption"],
         allowedLatenessSeconds: -1,
+        tendsShards: "yes" as unknown as boolean,
+        unpinnedGraceSeconds: -1,
         agent: { image: "agent:latest", command: [] },
       }),
       retention: 5,
@@ -276,6 +324,8 @@ describe("SnapshotGroup", () => {
       "agent.image",
       "agent.command",
       "allowedLatenessSeconds",
+      "tendsShards",
+      "unpinnedGraceSeconds",
     ]);
     expect(lines).toContain('snapshotGroup "hourly": keep.last: 0 is not allowed: at least 1 snapshot must stay');
     await recorder.settle();

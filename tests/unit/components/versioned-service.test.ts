@@ -1,6 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
+import { packageVersion } from "../../../src/components/agent-image";
 import { VersionedService, type VersionedServiceArgs } from "../../../src/components/versioned-service";
+import { parseAnswerSettings } from "../../../src/model/answers-settings";
 import type { SnapshotGroupFacts } from "../../../src/model/facts";
+import { createShardMap } from "../../../src/model/shard-map";
 import type { MeshNodeFacts } from "../../../src/model/topology";
 import { failureOf, startMocks, valueOf, type Recorder } from "../../support/mocks";
 
@@ -108,6 +111,7 @@ describe("VersionedService", () => {
             { name: "MESH_VERSION", value: "v2" },
             { name: "MESH_SNAPSHOT", value: evening },
             { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+            { name: "DATABASE_ENGINE", value: "postgres" },
             { name: "DATABASE_HOST", value: "db" },
             { name: "DATABASE_PORT", value: "5432" },
             { name: "DATABASE_NAME", value: "mesh" },
@@ -305,6 +309,295 @@ describe("VersionedService as a StatefulSet", () => {
   });
 });
 
+const shardMap = createShardMap(
+  [
+    ["node-a", "node-b"],
+    ["node-b", "node-c"],
+  ],
+  2,
+);
+const tending = { ...snapshotGroup, tends: true };
+/** Pods that wait for their snapshot beside the data. */
+const beside = { shardMap, snapshotGroup: tending };
+const named = argsWith().nodes.map((one) => ({ ...one, kubernetesNodeName: `k-${one.name}` }));
+
+describe("the pods of a VersionedService beside the data", () => {
+  const name = `prices-v1-${noon}`;
+  const podOf = async (changes: Partial<VersionedServiceArgs>): Promise<any> =>
+    (await run(argsWith(changes))).recorder.named(name, types.daemonSet).inputs.spec.template.spec;
+  const identityMount = { name: "node-identity", mountPath: "/etc/compute-mesh/node.env", subPathExpr: "$(NODE_NAME)", readOnly: true };
+
+  it("start once their node's database shows all of its shards of their snapshot", async () => {
+    const pod = await podOf({ ...beside, nodes: named });
+    expect(pod).not.toHaveProperty("serviceAccountName");
+    const resources = { cpu: "100m", memory: "192Mi" };
+    expect(pod.initContainers).toEqual([
+      {
+        name: "wait-for-snapshot",
+        image: `ghcr.io/compute-mesh/agent:${packageVersion}`,
+        command: ["compute-mesh-agent", "wait", noon],
+        env: [
+          { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+          { name: "MESH_SHARD_COUNT", value: "2" },
+          { name: "DATABASE_ENGINE", value: "postgres" },
+          { name: "DATABASE_HOST", value: "db" },
+          { name: "DATABASE_PORT", value: "5432" },
+          { name: "DATABASE_NAME", value: "mesh" },
+          { name: "DATABASE_USER", valueFrom: { secretKeyRef: { name: "db-credentials", key: "username" } } },
+          { name: "DATABASE_PASSWORD", valueFrom: { secretKeyRef: { name: "db-credentials", key: "password" } } },
+        ],
+        resources: { requests: resources, limits: resources },
+        securityContext: {
+          allowPrivilegeEscalation: false,
+          capabilities: { drop: ["ALL"] },
+          readOnlyRootFilesystem: true,
+          runAsNonRoot: true,
+          seccompProfile: { type: "RuntimeDefault" },
+          runAsUser: 65532,
+          runAsGroup: 65532,
+        },
+        volumeMounts: [identityMount],
+      },
+    ]);
+    expect(pod.containers[0].volumeMounts).toEqual([{ name: "tmp", mountPath: "/tmp" }, identityMount]);
+    expect(pod.containers[0].env).toContainEqual({ name: "MESH_SHARD_COUNT", value: "2" });
+    expect(pod.volumes).toContainEqual({ name: "node-identity", configMap: { name: "prices-shards" } });
+  });
+
+  it("read the label of their Node first where names are unknown", async () => {
+    const pod = await podOf({ ...beside, agentImage: "acme/agent:7" });
+    expect(pod.serviceAccountName).toBe("prices");
+    expect(pod.initContainers.map((one: { name: string; image: string }) => [one.name, one.image])).toEqual([
+      ["node-identity", "docker.io/curlimages/curl:8.11.1"],
+      ["wait-for-snapshot", "acme/agent:7"],
+    ]);
+  });
+
+  it("are not waited for by an update, which would not end before a snapshot of the future; ready then says so", async () => {
+    const { recorder, service } = await run(argsWith({ ...beside, nodes: named }));
+    const workloads = recorder.byType(types.daemonSet);
+    expect(workloads).toHaveLength(3);
+    workloads.forEach(({ inputs }) => expect(inputs.metadata.annotations).toEqual({ "pulumi.com/skipAwait": "true" }));
+    expect(await valueOf(service.ready)).toBe(false);
+  });
+
+  it("are waited for where asked so", async () => {
+    const { recorder, service } = await run(argsWith({ ...beside, nodes: named, awaitReady: true }));
+    recorder.byType(types.daemonSet).forEach(({ inputs }) => expect(inputs.metadata).not.toHaveProperty("annotations"));
+    expect(await valueOf(service.ready)).toBe(true);
+  });
+
+  it.each<[string, Partial<VersionedServiceArgs>]>([
+    ["where told not to", { ...beside, waitForSnapshot: false }],
+    ["without a database", { ...beside, database: undefined }],
+    ["where the group keeps no databases", { ...beside, snapshotGroup }],
+  ])("do not wait %s, and the update waits for them", async (_title, changes) => {
+    const pod = await podOf({ ...changes, nodes: named });
+    expect(pod).not.toHaveProperty("initContainers");
+    expect(pod.containers[0].volumeMounts).toContainEqual(identityMount);
+    const { recorder, service } = await run(argsWith({ ...changes, nodes: named }));
+    expect(recorder.named(name, types.daemonSet).inputs.metadata).not.toHaveProperty("annotations");
+    expect(await valueOf(service.ready)).toBe(true);
+  });
+
+  it("roll when shards move, for they read their shards once", async () => {
+    const hashOf = async (changes: Partial<VersionedServiceArgs>): Promise<unknown> =>
+      (await run(argsWith({ ...beside, nodes: named, ...changes }))).recorder.named(name, types.daemonSet).inputs.spec.template.metadata
+        .annotations["compute-mesh.dev/config-hash"];
+    const before = await hashOf({});
+    expect(before).toMatch(/^[0-9a-f]{16}$/);
+    expect(await hashOf({})).toBe(before);
+    expect(await hashOf({ shardMap: createShardMap([["node-a"], ["node-b"]], 1) })).not.toBe(before);
+  });
+
+  it("bring the authority of a database with TLS to both containers", async () => {
+    const tls = { caSecret: { name: "db-tls", key: "ca.crt" } };
+    const pod = await podOf({ ...beside, nodes: named, database: { ...database, tls } });
+    for (const container of [...pod.initContainers, ...pod.containers]) {
+      expect(container.env).toContainEqual({ name: "DATABASE_TLS", value: "true" });
+      expect(container.env).toContainEqual({ name: "DATABASE_CA_FILE", value: "/etc/database-tls/ca.crt" });
+      expect(container.volumeMounts).toContainEqual({ name: "database-ca", mountPath: "/etc/database-tls", readOnly: true });
+    }
+  });
+});
+
+describe("the gatherers of a VersionedService", () => {
+  const merge = { "/total": { fields: { rows: { count: true }, amount: { sum: true } } } };
+  const answering = { ...beside, nodes: named, answers: { merge } };
+  const name = `prices-v2-${evening}-answer`;
+  const deployment = "kubernetes:apps/v1:Deployment";
+
+  it("are one Deployment, Service, ConfigMap and budget for each version and snapshot, and one account for all", async () => {
+    const [without, withAnswers] = [await run(argsWith({ ...beside, nodes: named })), await run(argsWith(answering))];
+    const before = new Set(without.recorder.resources.map(keyOf));
+    const pairs = [`prices-v1-${noon}`, `prices-v2-${noon}`, `prices-v2-${evening}`].map((pair) => `${pair}-answer`);
+    const added = withAnswers.recorder.resources.filter((one) => !before.has(keyOf(one)));
+    expect(added.map(keyOf).sort()).toEqual(
+      [
+        "kubernetes:core/v1:ServiceAccount prices-answer",
+        "kubernetes:rbac.authorization.k8s.io/v1:Role prices-answer",
+        "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding prices-answer",
+        ...pairs.flatMap((pair) => [
+          `${deployment} ${pair}`,
+          `${types.service} ${pair}`,
+          `${types.budget} ${pair}`,
+          `kubernetes:core/v1:ConfigMap ${pair}-settings`,
+        ]),
+      ].sort(),
+    );
+    added.forEach((child) => {
+      expect(child.parent).toBe("prices");
+      expect(child.inputs.metadata).toMatchObject({ name: child.name, namespace: "demo" });
+    });
+    // The pods themselves do not notice.
+    const pods = (recorder: Recorder): unknown[] => recorder.byType(types.daemonSet).map(({ inputs }) => inputs);
+    expect(pods(withAnswers.recorder)).toEqual(pods(without.recorder));
+  });
+
+  it("run the agent over the zones, restricted, with the shards as a folder that follows the map", async () => {
+    const { recorder } = await run(argsWith(answering));
+    const { metadata, spec } = recorder.named(name, deployment).inputs;
+    const labelSelector = {
+      matchLabels: { "compute-mesh.dev/component": "prices", "compute-mesh.dev/part": `v2-${evening}-answer` },
+    };
+    const spread = (topologyKey: string): object => ({ maxSkew: 1, topologyKey, whenUnsatisfiable: "ScheduleAnyway", labelSelector });
+    const resources = { cpu: "250m", memory: "384Mi" };
+    expect(metadata.annotations).toEqual({ "pulumi.com/skipAwait": "true" });
+    expect(spec).toMatchObject({
+      replicas: 2,
+      selector: labelSelector,
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+    });
+    expect(spec.template.metadata.labels).toMatchObject(labelSelector.matchLabels);
+    expect(spec.template.metadata.annotations["compute-mesh.dev/config-hash"]).toMatch(/^[0-9a-f]{16}$/);
+    expect(spec.template.spec).toEqual({
+      nodeSelector: { "compute-mesh.dev/mesh": "demo" },
+      tolerations: [{ key: "dedicated", operator: "Equal", value: "mesh", effect: "NoSchedule" }],
+      topologySpreadConstraints: [spread("topology.kubernetes.io/zone"), spread("kubernetes.io/hostname")],
+      serviceAccountName: "prices-answer",
+      automountServiceAccountToken: true,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: 40,
+      securityContext: { runAsNonRoot: true, runAsUser: 65532, runAsGroup: 65532 },
+      containers: [
+        {
+          name: "answer",
+          image: `ghcr.io/compute-mesh/agent:${packageVersion}`,
+          command: ["compute-mesh-agent", "answer"],
+          ports: [
+            { name: "http", containerPort: 8080 },
+            { name: "health", containerPort: 8081 },
+          ],
+          env: [{ name: "NODE_OPTIONS", value: "--max-old-space-size=268" }],
+          resources: { requests: resources, limits: resources },
+          startupProbe: { httpGet: { path: "/healthz", port: "health" }, periodSeconds: 2, failureThreshold: 60 },
+          livenessProbe: { httpGet: { path: "/healthz", port: "health" }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
+          readinessProbe: { httpGet: { path: "/readyz", port: "health" }, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
+          lifecycle: { preStop: { sleep: { seconds: 5 } } },
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ["ALL"] },
+            readOnlyRootFilesystem: true,
+            runAsNonRoot: true,
+            seccompProfile: { type: "RuntimeDefault" },
+          },
+          volumeMounts: [
+            { name: "settings", mountPath: "/etc/compute-mesh-answer", readOnly: true },
+            { name: "shards", mountPath: "/etc/compute-mesh-shards", readOnly: true },
+          ],
+        },
+      ],
+      volumes: [
+        { name: "settings", configMap: { name: `${name}-settings` } },
+        { name: "shards", configMap: { name: "prices-shards" } },
+      ],
+    });
+    expect(recorder.named(name, types.service).inputs.spec).toEqual({
+      type: "ClusterIP",
+      selector: labelSelector.matchLabels,
+      ports: [{ name: "http", port: 8080, targetPort: "http" }],
+    });
+    expect(recorder.named(name, types.budget).inputs.spec).toMatchObject({ selector: labelSelector, maxUnavailable: 1 });
+  });
+
+  it("are told the pods' Service and how answers merge, in words that the gatherer takes", async () => {
+    const answers = { merge, replicas: 3, timeoutMilliseconds: 500, maxBufferedBytes: 16 * 1024 * 1024, cpu: "1" };
+    const { recorder } = await run(argsWith({ ...answering, answers, port: 9000, namespace: pulumi.output("elsewhere") }));
+    const settings = parseAnswerSettings(recorder.named(`${name}-settings`).inputs.data["settings.json"]);
+    expect(settings).toMatchObject({
+      ...{ service: "prices", version: "v2", snapshot: evening, shardCount: 2, port: 8080, healthPort: 8081 },
+      upstream: { endpointService: `prices-v2-${evening}`, namespace: "elsewhere", port: 9000, nodes: "nodeName" },
+      ...{ timeoutMilliseconds: 500, totalTimeoutMilliseconds: 300_000, maxBufferedBytes: 16 * 1024 * 1024 },
+    });
+    expect(Object.keys(settings.merge)).toEqual(["/total"]);
+    const { replicas, template } = recorder.named(name, deployment).inputs.spec;
+    expect(replicas).toBe(3);
+    expect(template.spec.containers[0].resources.limits).toEqual({ cpu: "1", memory: "192Mi" });
+  });
+
+  it("are what routes go to; the pods' own Service stays for asking one", async () => {
+    const { service } = await run(argsWith(answering));
+    expect(service.facts.endpoints[2]).toEqual({
+      version: "v2",
+      snapshot: evening,
+      serviceName: name,
+      directServiceName: `prices-v2-${evening}`,
+      port: 8080,
+      podServiceNames: [],
+    });
+    expect(await valueOf(service.endpointNames)).toEqual(service.facts.endpoints.map((pair) => pair.serviceName));
+  });
+
+  it("may list EndpointSlices of their namespace, and Nodes only where these are known by their label", async () => {
+    const rolesOf = async (nodes: MeshNodeFacts[]): Promise<Record<string, unknown>> => {
+      const { recorder } = await run(argsWith({ ...answering, nodes }));
+      const roles = recorder.resources.filter(({ type, name: role }) => /Role$/.test(type) && role.startsWith("prices-answer"));
+      const bindings = recorder.resources.filter(({ type, name: role }) => /RoleBinding$/.test(type) && role.startsWith("prices-answer"));
+      bindings.forEach(({ inputs }) =>
+        expect(inputs.subjects).toEqual([{ kind: "ServiceAccount", name: "prices-answer", namespace: "demo" }]),
+      );
+      expect(bindings.map(({ inputs }) => [inputs.roleRef.kind, inputs.roleRef.name]).sort()).toEqual(
+        roles.map(({ type, inputs }) => [type.split(":").pop(), inputs.metadata.name]).sort(),
+      );
+      return Object.fromEntries(roles.map(({ inputs }) => [inputs.metadata.name, inputs.rules]));
+    };
+    const slices = [{ apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"], verbs: ["list"] }];
+    expect(await rolesOf(named)).toEqual({ "prices-answer": slices });
+    expect(await rolesOf(argsWith().nodes)).toEqual({
+      "prices-answer": slices,
+      "compute-mesh:demo:prices-answer:nodes": [{ apiGroups: [""], resources: ["nodes"], verbs: ["list"] }],
+    });
+  });
+
+  it("do not roll when shards move, but when their settings change", async () => {
+    const templateOf = async (changes: Partial<VersionedServiceArgs>): Promise<any> =>
+      (await run(argsWith({ ...answering, ...changes }))).recorder.named(name, deployment).inputs.spec.template;
+    const before = await templateOf({});
+    expect(await templateOf({ shardMap: createShardMap([["node-a"], ["node-b"]], 1) })).toEqual(before);
+    expect(await templateOf({ answers: { merge: { "/*": { concat: true } } } })).not.toEqual(before);
+  });
+
+  it("stand before the pods of a StatefulSet, too", async () => {
+    const { recorder, service } = await run(argsWith({ ...answering, placement: { statefulSet: { replicas: 2 } } }));
+    expect(recorder.byType(deployment)).toHaveLength(3);
+    expect(service.facts.endpoints[0]?.podServiceNames).toEqual([`prices-v1-${noon}-0`, `prices-v1-${noon}-1`]);
+  });
+
+  it("have transforms of their own", async () => {
+    const { recorder } = await run(
+      argsWith({
+        ...answering,
+        transforms: {
+          gatherer: (args) => ({ args: { ...args, metadata: { name: "other" } } }),
+          gathererAccount: (_args, opts) => void (opts.retainOnDelete = true),
+        },
+      }),
+    );
+    expect(recorder.byType(deployment).map(({ inputs }) => inputs.metadata.name)).toEqual(["other", "other", "other"]);
+    expect(recorder.named("prices-answer", "kubernetes:core/v1:ServiceAccount").options.retainOnDelete).toBe(true);
+  });
+});
+
 describe("wrong args of a VersionedService", () => {
   const image = "acme/prices:1";
   const version = (changes: object): Record<string, unknown> => ({ versions: { v1: { image, snapshots: [noon], ...changes } } });
@@ -353,6 +646,45 @@ describe("wrong args of a VersionedService", () => {
     ["memory that is no quantity", { memory: "much" }, 'memory: "much" is not allowed'],
     ["a relative readiness path", { readinessPath: "healthz" }, 'readinessPath: "healthz" is not allowed'],
     ["no namespace", { namespace: undefined }, "namespace: nothing is not allowed"],
+    ["to wait without a database", { ...beside, database: undefined, waitForSnapshot: true }, "database: nothing is not allowed"],
+    [
+      "to wait without knowing the shards",
+      { snapshotGroup: tending },
+      "shardMap: nothing is not allowed: the shard map is needed, because",
+    ],
+    [
+      "to wait for what nobody shows",
+      { shardMap, waitForSnapshot: true },
+      "snapshotGroup.tends: nothing is not allowed: nobody would show its snapshots in the databases",
+    ],
+    ["a word for true", { awaitReady: "yes" }, 'awaitReady: "yes" is not allowed: true or false is allowed'],
+    ["an agent that does not say which one", { agentImage: "agent:latest" }, 'agentImage: "agent:latest" is not allowed'],
+    [
+      "answers without knowing the shards",
+      { answers: { merge: { "/*": { concat: true } } } },
+      "shardMap: nothing is not allowed: with answers the shard map is needed",
+    ],
+    ["answers without rules", { shardMap, answers: { merge: {} } }, "answers.merge: {} is not allowed: at least one path is needed"],
+    [
+      "an operator that is none",
+      { shardMap, answers: { merge: { "/total": { sum: true, add: true } } } },
+      'answers.merge["/total"].add: "add" is not allowed: unknown key',
+    ],
+    [
+      "no gatherers",
+      { shardMap, answers: { merge: { "/*": { concat: true } }, replicas: 0 } },
+      "answers.replicas: 0 is not allowed: a whole number of at least 1",
+    ],
+    [
+      "a gatherer with less memory than it takes",
+      { shardMap, answers: { merge: { "/*": { concat: true } }, memory: "64Mi" } },
+      'answers.memory: "64Mi" is not allowed: it must be at least',
+    ],
+    [
+      "a limit of nothing",
+      { shardMap, answers: { merge: { "/*": { concat: true } }, maxBufferedBytes: 0 } },
+      "answers.maxBufferedBytes: 0 is not allowed: a whole number of at least 1",
+    ],
     ["a version that is no object", { versions: { v1: "acme/prices:1" } }, 'versions.v1: "acme/prices:1" is not allowed'],
   ])("refuses %s", async (_title, changes, message) => {
     const lines = await refusal(changes);

@@ -1,23 +1,10 @@
-import { planEngine, type EngineArgs, type EnginePlan, type EngineRequest } from "../../../src/engines";
-import { Problems } from "../../../src/model/errors";
-
-const gibibyte = 1024 ** 3;
-const mebibyte = 1024 ** 2;
-
-function plan(args: EngineArgs | undefined, request: Partial<EngineRequest> = {}): { plan: EnginePlan; errors: string[] } {
-  const problems = new Problems("db");
-  const result = planEngine(problems, "engine", args, { memoryBytes: 2 * gibibyte, tmpfsBytes: gibibyte, settings: {}, ...request });
-  return { plan: result.plan, errors: problems.all.map((problem) => `${problem.path}: ${problem.allowed}`) };
-}
+import type { EngineArgs, EnginePlan } from "../../../src/engines";
+import { gibibyte, mebibyte, planOf as plan, sumOf as sum } from "./support";
 
 /** postgresql.conf as a map. */
 function conf(enginePlan: EnginePlan): Record<string, string> {
   const lines = (enginePlan.configFiles["postgresql.conf"] ?? "").trimEnd().split("\n");
   return Object.fromEntries(lines.map((line) => [line.slice(0, line.indexOf(" = ")), line.slice(line.indexOf(" = ") + 4, -1)]));
-}
-
-function sum(enginePlan: EnginePlan): number {
-  return enginePlan.memory.reduce((total, item) => total + item.bytes, 0);
 }
 
 describe("PostgreSQL's memory", () => {
@@ -100,6 +87,28 @@ describe("PostgreSQL's configuration", () => {
     expect(new Set(methods)).toEqual(new Set(["scram-sha-256"]));
   });
 
+  it("speaks TLS with the mounted certificate, and nothing else where that is required", () => {
+    const tls = (required: boolean): EnginePlan => plan(undefined, { tls: { required } }).plan;
+    expect(conf(tls(true))).toMatchObject({
+      ssl: "on",
+      ssl_cert_file: "/etc/compute-mesh-tls/tls.crt",
+      ssl_key_file: "/etc/compute-mesh-tls/tls.key",
+    });
+    expect(conf(plan(undefined).plan)).not.toHaveProperty("ssl");
+    const kinds = (enginePlan: EnginePlan): string[] => [
+      ...new Set(
+        (enginePlan.configFiles["pg_hba.conf"] ?? "")
+          .trim()
+          .split("\n")
+          .map((line) => line.split(" ")[0] ?? ""),
+      ),
+    ];
+    expect([kinds(tls(true)), kinds(tls(false))]).toEqual([
+      ["local", "hostssl"],
+      ["local", "host"],
+    ]);
+  });
+
   it("quotes the user's settings, and they win over derived ones", () => {
     const { plan: enginePlan } = plan(undefined, { settings: { log_line_prefix: "it's \\", max_wal_size: "96MB" } });
     expect(enginePlan.configFiles["postgresql.conf"]).toContain("log_line_prefix = 'it''s \\\\'\n");
@@ -116,10 +125,16 @@ describe("PostgreSQL's configuration", () => {
 describe("wrong engine arguments", () => {
   it("names the known engines for an unknown one", () => {
     const args = { postgre: {} } as EngineArgs;
-    expect(plan(args).errors).toEqual(["engine.postgre: unknown engine, perhaps postgres is meant; known engines are postgres"]);
-    expect(plan({ oracle: {} } as EngineArgs).errors).toEqual(["engine.oracle: unknown engine; known engines are postgres"]);
-    expect(plan({}).errors).toEqual(["engine: exactly one engine is needed; known engines are postgres"]);
-    expect(plan("postgres" as EngineArgs).errors).toEqual(["engine: an object with one engine is allowed; known engines are postgres"]);
+    expect(plan(args).errors).toEqual([
+      "engine.postgre: unknown engine, perhaps postgres is meant; known engines are postgres, singlestore, clickhouse, valkey",
+    ]);
+    expect(plan({ oracle: {} } as EngineArgs).errors).toEqual([
+      "engine.oracle: unknown engine; known engines are postgres, singlestore, clickhouse, valkey",
+    ]);
+    expect(plan({}).errors).toEqual(["engine: exactly one engine is needed; known engines are postgres, singlestore, clickhouse, valkey"]);
+    expect(plan("postgres" as EngineArgs).errors).toEqual([
+      "engine: an object with one engine is allowed; known engines are postgres, singlestore, clickhouse, valkey",
+    ]);
   });
 
   it("reports all wrong arguments and settings at once", () => {

@@ -4,31 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { meshOffsetsSql } from "../../../src/engines/postgres";
 import { engineScript, livenessScript, offsetsScript } from "../../../src/ingest/scripts";
-import { checkTables, createTablesSql, startOffsetsSql, tablesExistSql, tablesOfTopics, writeBatchSql } from "../../../src/ingest/tables";
+import { createStockTablesSql, startOffsetsSql, tableNames, tablesExistSql, writeBatchSql } from "../../../src/ingest/tables";
 import { Problems } from "../../../src/model/errors";
 import { partitionsOfShard } from "../../../src/model/shards";
+import { normalizeTables } from "../../../src/model/tables";
 import { findPostgres, type PostgresServer, startPostgres } from "./postgres-server";
 
 const plan = { shardCount: 3, topics: { orders: { partitions: 6 }, "trade.log": { partitions: 4 } } };
-const tables = { orders: "orders", "trade.log": "trades" };
-
-describe("tables of topics", () => {
-  it("are named after the topic unless told otherwise", () => {
-    expect(tablesOfTopics({ "Trade.Log-eu": {}, x: { table: "y" } })).toEqual({ "Trade.Log-eu": "trade_log_eu", x: "y" });
-  });
-
-  it("are refused where PostgreSQL, another topic or the offsets stand against them", () => {
-    const problems = new Problems("x");
-    checkTables(problems, "topics", { a: "ok", b: "9lives", c: 'x"; DROP TABLE y', d: "mesh_offsets", e: "ok", f: "x".repeat(64) });
-    expect(problems.all.map((problem) => problem.path)).toEqual([
-      "topics.b.table",
-      "topics.c.table",
-      "topics.d.table",
-      "topics.e.table",
-      "topics.f.table",
-    ]);
-  });
-});
+const tableFacts = normalizeTables(new Problems("topics"), "topics", { orders: {}, "trade.log": { table: "trades" } });
+const tables = tableNames(tableFacts);
 
 describe("the scripts of the ingest pod", () => {
   it("are valid shell", () => {
@@ -68,7 +52,7 @@ withPostgres("on a real PostgreSQL", () => {
     server = await startPostgres(bin ?? "");
     folder = mkdtempSync(join(tmpdir(), "ingest-"));
     mkdirSync(join(folder, "run"));
-    writeFileSync(join(folder, "tables.sql"), createTablesSql(tables));
+    writeFileSync(join(folder, "tables.sql"), createStockTablesSql(tableFacts));
     writeFileSync(join(folder, "offsets.sql"), startOffsetsSql(plan));
     writeFileSync(join(folder, "exist.sql"), tablesExistSql(tables));
     writeFileSync(join(folder, "offsets.sh"), offsetsScript);
@@ -79,8 +63,8 @@ withPostgres("on a real PostgreSQL", () => {
     rmSync(folder, { recursive: true });
   });
   beforeEach(() => {
-    server.psql("DROP TABLE IF EXISTS orders, trades, mesh_offsets;");
-    server.psql(createTablesSql(tables));
+    server.psql("DROP TABLE IF EXISTS orders, trades, mesh_offsets, mesh_shards, mesh_cuts;");
+    server.psql(createStockTablesSql(tableFacts));
   });
 
   const environment = (more: Record<string, string> = {}): Record<string, string> => ({

@@ -12,11 +12,28 @@ const small: MeshSummary = {
   shards: { count: 3, replicas: 2, mapVersion: "10a725de873938b0", warnings: [] },
   topics: [{ name: "orders", partitions: 16 }],
   databases: [{ engine: "postgres", endpoint: "quotes-db.quotes-eu.svc:5432" }],
+  ingest: { engine: "mesh", restoreFrom: "quotes-snapshots-hourly" },
   snapshots: [
-    { group: "hourly", schedule: "0 * * * *", when: "every hour at minute 0", store: "s3", inUse: ["20261121t0500z", "20261121t0600z"] },
-    { group: "daily", schedule: "0 2 * * *", when: "every day at 02:00", store: "nfs", inUse: [] },
+    {
+      group: "hourly",
+      schedule: "0 * * * *",
+      when: "every hour at minute 0",
+      store: "s3",
+      inUse: ["20261121t0500z", "20261121t0600z"],
+      tends: true,
+    },
+    { group: "daily", schedule: "0 2 * * *", when: "every day at 02:00", store: "nfs", inUse: [], tends: false },
   ],
-  services: [{ service: "prices", version: "v1", snapshot: "20261121t0600z", endpoint: "prices-v1.quotes-eu.svc:8080", weight: 90 }],
+  services: [
+    {
+      service: "prices",
+      version: "v1",
+      snapshot: "20261121t0600z",
+      endpoint: "prices-v1.quotes-eu.svc:8080",
+      answers: "one pod",
+      weight: 90,
+    },
+  ],
   routes: [{ name: "prices", request: "GET http://mesh.example.test/prices", destination: "prices v1" }],
 };
 
@@ -42,13 +59,13 @@ Databases (each pod reaches the one of its own node)
   postgres  quotes-db.quotes-eu.svc:5432
 
 Snapshots
-  group   schedule   when                    store  in use
-  hourly  0 * * * *  every hour at minute 0  s3     20261121t0500z 20261121t0600z
-  daily   0 2 * * *  every day at 02:00      nfs    none
+  group   schedule   when                    store  restores shards  in use
+  hourly  0 * * * *  every hour at minute 0  s3     yes              20261121t0500z 20261121t0600z
+  daily   0 2 * * *  every day at 02:00      nfs    no               none
 
 Services
-  service  version  snapshot        endpoint                      weight
-  prices   v1       20261121t0600z  prices-v1.quotes-eu.svc:8080  90
+  service  version  snapshot        endpoint                      answers for  weight
+  prices   v1       20261121t0600z  prices-v1.quotes-eu.svc:8080  one pod      90
 
 Routes
   route   request                              goes to
