@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { cacheEntry, cacheFolder, lastDuration, recordDuration } from "./cache";
+import { cachedEntry, cacheEntry, cacheFolder, lastDuration, recordDuration } from "./cache";
 import { messageOf } from "./files";
 import { withLock } from "./lock";
 import { findOnPath } from "./path-lookup";
@@ -57,11 +57,8 @@ export async function debianRoot(name: string, packages: readonly string[], opti
 /** `debianRoot` with the list of what is inside. */
 export async function debianRootEntry(name: string, packages: readonly string[], options: DebianOptions = {}): Promise<DebianRoot> {
   const distribution = readDistribution();
-  const exclude = [...new Set(options.exclude ?? [])].sort();
-  const hash = createHash("sha256")
-    .update(JSON.stringify([formatVersion, [...packages].sort(), exclude]))
-    .digest("hex");
-  const key = `debian-${name}-${distribution}-${currentPlatform().arch}-${hash.slice(0, 12)}`;
+  const exclude = excluded(options);
+  const key = entryKey(name, packages, exclude, distribution);
   const entry = await cacheEntry(key, async (folder) => {
     const what = `getting the packages of ${name} from ${distribution}`;
     const began = Date.now();
@@ -80,6 +77,25 @@ export async function debianRootEntry(name: string, packages: readonly string[],
     root: join(entry.dir, "root"),
     packages: JSON.parse(readFileSync(join(entry.dir, "packages.json"), "utf8")) as DebianPackage[],
   };
+}
+
+/** The folder where it is cached; undefined where it is not, or where there is no apt that could say for which distribution. */
+export function cachedDebianRoot(name: string, packages: readonly string[], options: DebianOptions = {}): string | undefined {
+  try {
+    const entry = cachedEntry(entryKey(name, packages, excluded(options), readDistribution()));
+    return entry && join(entry.dir, "root");
+  } catch {
+    return undefined;
+  }
+}
+
+const excluded = (options: DebianOptions): string[] => [...new Set(options.exclude ?? [])].sort();
+
+function entryKey(name: string, packages: readonly string[], exclude: readonly string[], distribution: string): string {
+  const hash = createHash("sha256")
+    .update(JSON.stringify([formatVersion, [...packages].sort(), exclude]))
+    .digest("hex");
+  return `debian-${name}-${distribution}-${currentPlatform().arch}-${hash.slice(0, 12)}`;
 }
 
 function defaultProgress(what: string, lastSeconds?: number): Progress {

@@ -1,12 +1,13 @@
 /**
  * Servers that none of us wrote and that tests are held against, and that run beside the live cluster: a Kafka broker, an S3 gateway, kgateway with Envoy,
- * emulators of Google Cloud Storage and Azure Blob; and our own program that fills topics.
+ * MariaDB, Redis and ClickHouse's engine, emulators of Google Cloud Storage and Azure Blob; and our own program that fills topics.
  *
  * `npm run test:all` and `npm run live` get those that are missing into the cache; `npm test` uses what is cached and counts the other tests as skipped.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { cachedEntry, cacheEntry, cacheKey, lastDuration, recordDuration } from "./cache";
+import { cachedDebianRoot, debianRoot } from "./debian";
 import { cachedEnvoy, resolveEnvoy } from "./live/envoy-binary";
 import { projectRoot } from "./paths";
 import { currentPlatform, pins, type ToolName } from "./pins";
@@ -14,7 +15,17 @@ import { startProgress } from "./progress";
 import { resolveTool } from "./resolve";
 
 /** Referees by name. */
-export const refereeNames = ["kafka", "versitygw", "fake-gcs-server", "azurite", "kgateway", "envoy", "mesh-load"] as const;
+export const refereeNames = [
+  "kafka",
+  "versitygw",
+  "fake-gcs-server",
+  "azurite",
+  "databases",
+  "chdb",
+  "kgateway",
+  "envoy",
+  "mesh-load",
+] as const;
 export type RefereeName = (typeof refereeNames)[number];
 
 interface Referee {
@@ -54,6 +65,9 @@ function pinned(name: ToolName, variable: string): Referee {
   return { variable, cached, get: () => resolveTool(name) };
 }
 
+/** MariaDB for the MySQL wire, and Redis. */
+const databasePackages = ["mariadb-server-core", "mariadb-client-core", "redis-server"];
+
 const referees: Record<RefereeName, Referee> = {
   kafka: fetched("kafka-4.3.1-1", "KAFKA_LIBS", "libs", (folder) => ({
     command: "mvn",
@@ -71,6 +85,15 @@ const referees: Record<RefereeName, Referee> = {
   azurite: fetched("azurite-3.35.0", "AZURITE", join("node_modules", ".bin", "azurite-blob"), (folder) => ({
     command: "npm",
     args: ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", folder, "azurite@3.35.0"],
+  })),
+  databases: {
+    variable: "DATABASES_ROOT",
+    cached: () => cachedDebianRoot("databases", databasePackages),
+    get: () => debianRoot("databases", databasePackages),
+  },
+  chdb: fetched("chdb-4.4.0", "CHDB_SITE", "site", (folder) => ({
+    command: "python3",
+    args: ["-m", "pip", "install", "--quiet", "--no-deps", "--target", join(folder, "site"), "chdb==4.4.0", "chdb-core==26.9.0"],
   })),
   kgateway: pinned("kgateway", "KGATEWAY"),
   envoy: { variable: "ENVOY", cached: cachedEnvoy, get: () => resolveEnvoy() },

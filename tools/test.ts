@@ -80,8 +80,7 @@ export async function testCommand(argv: string[]): Promise<number> {
   }
 
   if (!onlyLive) {
-    add(total, await goTests("ingest"));
-    add(total, await goTests("tools/go/load"));
+    add(total, await goTests(env, "ingest"));
   }
 
   const line = `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`;
@@ -105,7 +104,7 @@ function readCounts(file: string, code: number): Counts {
 }
 
 /** The tests of a Go module, counted by its own reports; one skipped test where there is no Go. */
-async function goTests(module: string): Promise<Counts> {
+async function goTests(env: NodeJS.ProcessEnv, module: string): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   if (spawnSync("go", ["version"]).status !== 0) {
     process.stderr.write(`\n── ${module} tests ── skipped: there is no go on PATH\n`);
@@ -114,6 +113,7 @@ async function goTests(module: string): Promise<Counts> {
   process.stderr.write(`\n── ${module} tests ──\n`);
   const child = spawn("go", ["test", "-json", "-count=1", "./..."], {
     cwd: join(projectRoot, module),
+    env,
     stdio: ["ignore", "pipe", "inherit"],
   });
   const code = new Promise<number>((resolve) => child.on("close", (status) => resolve(status ?? 1)).on("error", () => resolve(1)));

@@ -50,7 +50,7 @@ async function gain(context: AgentContext, options: TendOptions, say: Say, step:
   const covered = Object.entries(partitionsOfShard(context.settings.plan, shard));
   // Ingest of a mesh that did not keep mesh_shards yet: rows and offsets were written together, so they are whole.
   if (covered.some(([topic, numbers]) => numbers.some((number) => step.state.offsets[topic]?.[number] !== undefined))) {
-    await step.session.hold(shard, "kafka");
+    await step.session.hold(shardTables(context, shard), "kafka");
     log("info", "took up a shard whose rows and offsets are in the database already", { shard });
     return;
   }
@@ -127,7 +127,7 @@ async function leaveToKafka(
       cause: failures[0],
     });
   }
-  if (await step.session.hold(shard, "kafka")) {
+  if (await step.session.hold(shardTables(context, shard), "kafka")) {
     context.log("info", "the store has no snapshot of a shard; ingest reads it from the start of Kafka's log", { shard });
     if (gone.length > 0) {
       const message = "Kafka has removed records of a shard that no snapshot holds; they are lost to this node";

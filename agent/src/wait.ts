@@ -28,9 +28,11 @@ export function databaseOfEnvironment(): DatabaseSettings {
   const engine = process.env["DATABASE_ENGINE"] ?? "postgres";
   const port = Number(variable("DATABASE_PORT", "the port of the database"));
   const caFile = process.env["DATABASE_CA_FILE"] ?? "";
+  const encrypted = process.env["DATABASE_TLS"] ?? "";
   readingFrom("usage", "environment", "correct the pod of the service", () => {
     const problems = new Problems("environment");
     checkOneOf(problems, "DATABASE_ENGINE", engine, engineNames);
+    checkOneOf(problems, "DATABASE_TLS", encrypted === "" ? "false" : encrypted, ["true", "false"]);
     checkInteger(problems, "DATABASE_PORT", port, { min: 1, max: 65535 });
     problems.throwIfAny();
   });
@@ -39,7 +41,8 @@ export function databaseOfEnvironment(): DatabaseSettings {
     host: variable("DATABASE_HOST", "the host of the database"),
     port,
     database: variable("DATABASE_NAME", "the name of the database"),
-    ...(caFile === "" ? {} : { tls: { caFile } }),
+    // A file says so by itself, as long as nothing says the contrary.
+    ...(encrypted === "true" || (encrypted === "" && caFile !== "") ? { tls: caFile === "" ? {} : { caFile } } : {}),
   };
 }
 

@@ -110,6 +110,8 @@ export function kubeletConfig(
       nodeStatusReportFrequency: "10s",
       nodeLeaseDurationSeconds: lease,
       syncFrequency: "10s",
+      // Not up to five minutes, as on nodes of production: somebody is looking on.
+      crashLoopBackOff: { maxContainerRestartPeriod: "2s" },
       serializeImagePulls: false,
       shutdownGracePeriod: "0s",
     },

@@ -71,7 +71,10 @@ export interface DatabaseSession {
   state(): Promise<DatabaseState>;
   /** May be called once for each connection. */
   view(): Promise<DatabaseView>;
-  /** What of a shard is there, as text for messages; undefined where there is nothing. */
+  /**
+   * What of a shard is there, as text for messages; undefined where there is nothing. An engine without transactions does not count rows that have
+   * neither a next offset nor a row of `mesh_shards`: a restoration or a removal that was killed has left them, and `restore` and `hold` remove them.
+   */
   remainsOf(shard: ShardTables): Promise<string | undefined>;
   /**
    * Rows, next offsets and the row of `mesh_shards` together, or nothing of them. Whoever takes up the same shard meanwhile waits or fails.
@@ -88,7 +91,7 @@ export interface DatabaseSession {
   /** The first offset of every partition of a shard that has rows. */
   firstOffsets(shard: ShardTables): Promise<ByPartition<bigint>>;
   /** Adds the row of `mesh_shards`; false where there is one. */
-  hold(shard: number, source: string): Promise<boolean>;
+  hold(shard: ShardTables, source: string): Promise<boolean>;
   /** Removes cuts, rows, offsets and the row of `mesh_shards`; the number of rows. */
   drop(shard: ShardTables): Promise<number>;
   /** Ids of the snapshots that have views or cuts. */

@@ -1,11 +1,11 @@
 /** A connection to PostgreSQL: statements, COPY in both directions, and failures as a person can use them. */
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import type { Readable, Writable } from "node:stream";
 import pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
-import { AgentError, messageOf } from "../errors";
+import { AgentError } from "../errors";
 import { requiredVariable } from "../environment";
+import { databaseFailure, databaseName, tlsOptions } from "./connection";
 import type { DatabaseSettings } from "./database";
 
 /** A connection, one for one job. */
@@ -22,17 +22,16 @@ export interface PostgresConnection {
 
 /** Connects. Times are written in UTC whatever the server's settings are. */
 export async function connectPostgres(settings: DatabaseSettings): Promise<PostgresConnection> {
-  const { host, port, database, tls } = settings;
-  const name = `database ${database} at ${host}:${port}`;
+  const { host, port, database } = settings;
+  const name = databaseName(settings);
+  const ssl = tlsOptions(settings);
   const client = new pg.Client({
     host,
     port,
     database,
     user: requiredVariable("DATABASE_USER", "the user of the database"),
     password: requiredVariable("DATABASE_PASSWORD", "the password of the database"),
-    ...(tls === undefined
-      ? {}
-      : { ssl: { rejectUnauthorized: true, ...(tls.caFile === undefined ? {} : { ca: readAuthority(tls.caFile) }) } }),
+    ...(ssl === undefined ? {} : { ssl }),
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
     application_name: "compute-mesh-agent",
@@ -99,15 +98,6 @@ export function sqlStateOf(error: unknown): string | undefined {
   return (cause as { code?: string } | undefined)?.code;
 }
 
-function readAuthority(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    const todo = "mount the certificate authority of the database, or correct database.tls.caFile";
-    throw new AgentError({ kind: "usage", what: file, expected: "a readable file", found: messageOf(error), todo, cause: error });
-  }
-}
-
 async function* copyRows(name: string, stream: Readable): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {
@@ -128,24 +118,7 @@ const advice: Record<string, string> = {
   "42703": "the table is not the one that ingest makes; give the topic another one",
 };
 
-/** Of Node's TLS: no second try cures them. */
-const certificateCodes = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS)/;
-
 function failure(name: string, error: unknown): AgentError {
-  if (error instanceof AgentError) {
-    return error;
-  }
   const code = (error as { code?: string }).code ?? "";
-  const known = advice[code] ?? (certificateCodes.test(code) ? "check the certificate of the database and database.tls.caFile" : undefined);
-  return new AgentError({
-    kind: "unreachable",
-    what: name,
-    expected: "an answer",
-    found: messageOf(error),
-    todo:
-      known ??
-      (code === "53100" ? "the disk of the database is full; make room" : "check that the database is running; the agent tries again"),
-    retry: known === undefined,
-    cause: error,
-  });
+  return databaseFailure(name, error, advice[code], code === "53100" ? "the disk of the database is full; make room" : undefined);
 }

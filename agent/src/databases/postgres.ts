@@ -35,7 +35,7 @@ export const postgres: DatabaseEngine = {
       remainsOf: (shard) => remainsOf(connection, shard),
       restore: (shard, source, offsets, fill) => restore(connection, shard, source, offsets, fill),
       firstOffsets: (shard) => firstOffsets(connection, shard),
-      hold: async (shard, source) => (await insertShard(connection, shard, source)) !== undefined,
+      hold: async ({ shard }, source) => (await insertShard(connection, shard, source)) !== undefined,
       drop: (shard) => drop(connection, shard),
       snapshots: () => snapshots(connection),
       createViews: (snapshot, tables, shardCount) => createViews(connection, snapshot, tables, shardCount),

@@ -33,13 +33,14 @@ func (i *Ingest) live(ctx context.Context) error {
 	i.metrics.Starts.Inc()
 	life, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	notes := newNoteBoard(i.state.Note)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		i.watch(life, p, stop)
+		i.watch(life, p, notes, stop)
 	}()
 	if len(p.starts) > 0 {
-		err = i.stream(life, p, stop)
+		err = i.stream(life, p, notes, stop)
 	} else {
 		<-life.Done()
 	}

@@ -18,7 +18,7 @@ import (
 const stopTimeout = 10 * time.Second
 
 // stream runs Bento between our input and our output until the life ends.
-func (i *Ingest) stream(life context.Context, p *plan, stop context.CancelCauseFunc) error {
+func (i *Ingest) stream(life context.Context, p *plan, notes *noteBoard, stop context.CancelCauseFunc) error {
 	// Components by closure, in an environment of this stream's own: they need what no configuration can say.
 	environment := service.NewEnvironment()
 	err := environment.RegisterBatchInput("mesh_kafka", service.NewConfigSpec(), func(*service.ParsedConfig, *service.Resources) (service.BatchInput, error) {
@@ -29,7 +29,7 @@ func (i *Ingest) stream(life context.Context, p *plan, stop context.CancelCauseF
 	}
 	err = environment.RegisterBatchOutput("mesh_sink", service.NewConfigSpec(),
 		func(*service.ParsedConfig, *service.Resources) (service.BatchOutput, service.BatchPolicy, int, error) {
-			return i.newOutput(life, stop), service.BatchPolicy{}, writers, nil
+			return i.newOutput(life, notes, stop), service.BatchPolicy{}, writers, nil
 		})
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (i *Ingest) newInput(p *plan, stop context.CancelCauseFunc) *kafka.Input {
 	})
 }
 
-func (i *Ingest) newOutput(life context.Context, stop context.CancelCauseFunc) *output.Output {
+func (i *Ingest) newOutput(life context.Context, notes *noteBoard, stop context.CancelCauseFunc) *output.Output {
 	config := &output.Config{
 		Sink:    i.sink,
 		Tables:  i.tables,
@@ -88,6 +88,9 @@ func (i *Ingest) newOutput(life context.Context, stop context.CancelCauseFunc) *
 		Log:     i.log,
 		Metrics: i.metrics,
 		Fail:    stop,
+		Trouble: func(topic string, partition int32, err error) {
+			notes.put(fmt.Sprintf("writing %s/%d", topic, partition), err)
+		},
 	}
 	if topic := i.settings.DeadLetterTopic; topic != "" {
 		config.SetAside = func(ctx context.Context, record *kgo.Record, reason string) error {

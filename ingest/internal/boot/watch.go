@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,8 +17,7 @@ import (
 var errShardsChanged = errors.New("the shards in the database are other ones now")
 
 // watch looks at the database and at Kafka while the stream runs, because neither says by itself that it changed.
-func (i *Ingest) watch(life context.Context, p *plan, stop context.CancelCauseFunc) {
-	notes := &noteBoard{show: i.state.Note, texts: map[string]string{}}
+func (i *Ingest) watch(life context.Context, p *plan, notes *noteBoard, stop context.CancelCauseFunc) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() {
@@ -109,18 +110,22 @@ type noteBoard struct {
 	show  func(string)
 }
 
+func newNoteBoard(show func(string)) *noteBoard {
+	return &noteBoard{texts: map[string]string{}, show: show}
+}
+
 func (n *noteBoard) put(kind string, err error) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
-	n.texts[kind] = ""
+	delete(n.texts, kind)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		n.texts[kind] = oneLine(err)
 	}
-	text := n.texts["database"]
-	if other := n.texts["Kafka"]; text != "" && other != "" {
-		text += "; " + other
-	} else {
-		text += other
+	var texts []string
+	for _, kind := range slices.Sorted(maps.Keys(n.texts)) {
+		if text := n.texts[kind]; !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
 	}
-	n.show(text)
+	n.show(strings.Join(texts, "; "))
 }

@@ -99,6 +99,17 @@ func TestARejectedRowIsSetAsideBeforeAnyRowBehindItIsThere(t *testing.T) {
 	}
 }
 
+func TestASuccessorTakesAwayWhatACrashLeftBehind(t *testing.T) {
+	s, name := prepared(t)
+	execute(t, name, "CREATE TABLE mesh_trial_0123_events_0 AS events ENGINE = Null")
+	if err := s.Prepare(t.Context(), createTables(), []table.Facts{sinktest.Facts, typed}); err != nil {
+		t.Fatal(err)
+	}
+	if got := text(t, name, "SELECT count() FROM system.tables WHERE database = currentDatabase()"); got != "5" {
+		t.Error(got)
+	}
+}
+
 // What an insert whose answer was lost looks like: the rows are there, the offset is not.
 func TestRowsWithoutTheirOffsetAreNotWrittenAgain(t *testing.T) {
 	s, name := prepared(t)

@@ -58,6 +58,15 @@ func (d *database) Prepare(ctx context.Context, createTables []string, tables []
 	if err != nil {
 		return fmt.Errorf("ending what another ingest left behind: %w", err)
 	}
+	left, err := d.client.lines(ctx, "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, '"+trialPrefix+"')", nil)
+	if err != nil {
+		return err
+	}
+	for _, row := range left {
+		if _, err := d.client.run(ctx, "DROP TABLE IF EXISTS "+quote(row[0])+" SYNC", nil, nil); err != nil {
+			return fmt.Errorf("ending what another ingest left behind: %w", err)
+		}
+	}
 	shapes := slices.Clone(meshTables)
 	for _, facts := range tables {
 		shapes = append(shapes, shapeOf(facts))

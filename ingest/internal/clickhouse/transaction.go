@@ -79,9 +79,12 @@ func (t *transaction) StoreCarefully(ctx context.Context, rows []table.Row) (int
 	return len(data), nil
 }
 
-// trial is the name of that table, one for each partition, because several may be tried at once.
+// trialPrefix begins the names of those tables.
+const trialPrefix = "mesh_trial_"
+
+// trial is the name of that table: one for each partition, because several may be tried at once, and each process.
 func (t *transaction) trial() string {
-	return quote(fmt.Sprintf("mesh_trial_%s_%d", t.facts.Name, t.partition.ID))
+	return quote(fmt.Sprintf("%s%s_%s_%d", trialPrefix, strings.TrimPrefix(t.client.name, namePrefix), t.facts.Name, t.partition.ID))
 }
 
 // Advance inserts the rows, then the offset.

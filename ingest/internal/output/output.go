@@ -29,6 +29,8 @@ type Config struct {
 	Metrics  *ready.Metrics
 	// Fail is told what makes going on impossible.
 	Fail func(error)
+	// Trouble is told why a partition's rows are not written yet, and nil once they are; nil where nobody listens.
+	Trouble func(topic string, partition int32, err error)
 }
 
 // Output writes stretches.
@@ -64,6 +66,7 @@ func (o *Output) WriteBatch(ctx context.Context, messages service.MessageBatch) 
 	for pause := o.config.Pause; ; {
 		err := o.attempt(ctx, batch, careful)
 		if err == nil {
+			o.trouble(batch, nil)
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -82,6 +85,7 @@ func (o *Output) WriteBatch(ctx context.Context, messages service.MessageBatch) 
 		}
 		o.config.Metrics.Retried()
 		o.config.Log.Error(fmt.Sprintf("%v is tried again in %v: %v", batch.Stretch, pause, err))
+		o.trouble(batch, fmt.Errorf("%v cannot be written: %w", batch.Stretch, err))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -100,4 +104,10 @@ func (o *Output) attempt(ctx context.Context, batch *sink.Batch, careful bool) e
 		o.config.Metrics.Wrote(done, time.Since(begin))
 	}
 	return err
+}
+
+func (o *Output) trouble(batch *sink.Batch, err error) {
+	if o.config.Trouble != nil {
+		o.config.Trouble(batch.Stretch.Topic, batch.Stretch.Partition, err)
+	}
 }

@@ -12,16 +12,16 @@ import (
 //go:embed clickhouse_http.py
 var chdbProgram []byte
 
-// Chdb starts ClickHouse's engine of the Python package chdb behind HTTP: with a Python that has it, from PATH or in `venv-chdb` of the tool cache.
+// Chdb starts ClickHouse's engine of the Python package chdb behind HTTP. CHDB_SITE names the folder of packages that has it; default: those of python3.
 func Chdb() (*Server, error) {
-	python := ""
-	for _, candidate := range []string{os.Getenv("CHDB_PYTHON"), filepath.Join(cacheFolder(), "venv-chdb", "bin", "python"), "python3"} {
-		if candidate != "" && exec.Command(candidate, "-c", "import chdb").Run() == nil {
-			python = candidate
-			break
-		}
+	site := os.Getenv("CHDB_SITE")
+	env := []string{}
+	if site != "" {
+		env = append(env, "PYTHONPATH="+site)
 	}
-	if python == "" {
+	probe := exec.Command("python3", "-c", "import chdb")
+	probe.Env = append(os.Environ(), env...)
+	if probe.Run() != nil {
 		return nil, fmt.Errorf("a Python with the package chdb: %w", errMissing)
 	}
 	s, err := newServer("mesh-chdb-")
@@ -32,7 +32,8 @@ func Chdb() (*Server, error) {
 	if err := os.WriteFile(program, chdbProgram, 0o644); err != nil {
 		return nil, err
 	}
-	s.command = []string{python, program, fmt.Sprint(s.Port), s.Data}
+	s.env = env
+	s.command = []string{"python3", program, fmt.Sprint(s.Port), s.Data}
 	s.answers = func(port int) error {
 		response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/ping", port))
 		if err != nil {

@@ -1,0 +1,42 @@
+/**
+ * Views of engines that cannot look at one moment for long.
+ *
+ * Rows below the next offset of a partition never change, so reading them needs no moment of its own. What would go wrong is a database that loses rows
+ * meanwhile: a shard that is dropped, or a server in memory that starts again, empty. So every partition ends with a look at what the view began with.
+ */
+import type { PartitionBlock } from "../data-lines";
+import { AgentError } from "../errors";
+import type { DatabaseState } from "./database";
+
+/**
+ * The rows of a partition, and then the proof that they were there all the time.
+ *
+ * @param before what the view began with
+ * @param read asks again
+ * @throws AgentError, to be tried again, where a shard or an offset is gone, or a shard is there anew
+ */
+export async function* steadyRows(
+  name: string,
+  { topic, partition }: PartitionBlock,
+  rows: AsyncIterable<Buffer>,
+  before: DatabaseState,
+  read: () => Promise<DatabaseState>,
+): AsyncGenerator<Buffer> {
+  yield* rows;
+  const now = await read();
+  for (const [shard, { since }] of before.shards) {
+    if (now.shards.get(shard)?.since !== since) {
+      throw changed(`${name}, shard ${shard}`, `the shard since ${since}`, now.shards.get(shard)?.since ?? "nothing of it");
+    }
+  }
+  const was = before.offsets[topic]?.[partition];
+  const is = now.offsets[topic]?.[partition];
+  if (was !== undefined && (is === undefined || is < was)) {
+    throw changed(`${name}, partition ${partition} of ${topic}`, `next offset ${was} or more`, String(is ?? "nothing"));
+  }
+}
+
+function changed(what: string, expected: string, found: string): AgentError {
+  const todo = "rows went away while they were read; the agent tries again";
+  return new AgentError({ kind: "incomplete", what, expected, found, todo, retry: true });
+}
