@@ -20,6 +20,8 @@ export interface RecordBatch {
   records: number;
   /** Reads the offsets of the records. */
   offsets(): bigint[];
+  /** Reads the headers of the records; of several with one name the last one counts. */
+  headers(): Map<string, string>[];
 }
 
 const headBytes = 61;
@@ -60,6 +62,7 @@ function parseBatch(batch: Buffer): RecordBatch {
       records === lastDelta + 1
         ? Array.from({ length: records }, (_unused, index) => baseOffset + BigInt(index))
         : offsetDeltas(body(), records).map((delta) => baseOffset + BigInt(delta)),
+    headers: () => recordHeaders(body(), records),
   };
 }
 
@@ -86,6 +89,32 @@ function offsetDeltas(body: Buffer, records: number): number[] {
     cursor.at = next;
   }
   return deltas;
+}
+
+function recordHeaders(body: Buffer, records: number): Map<string, string>[] {
+  const cursor = { bytes: body, at: 0 };
+  const text = (): string => {
+    // Absent keys and values have the length -1.
+    const length = Math.max(0, readVarint(cursor));
+    cursor.at += length;
+    return body.toString("utf8", cursor.at - length, cursor.at);
+  };
+  return Array.from({ length: records }, () => {
+    const length = readVarint(cursor);
+    const next = cursor.at + length;
+    cursor.at += 1; // attributes
+    readVarint(cursor); // timestamp
+    readVarint(cursor); // offset
+    text(); // key
+    text(); // value
+    const headers = new Map<string, string>();
+    for (let count = readVarint(cursor); count > 0; count--) {
+      const name = text();
+      headers.set(name, text());
+    }
+    cursor.at = next;
+    return headers;
+  });
 }
 
 /** Zigzag, as in protocol buffers. Timestamps of 64 bits lose digits here, and nobody reads them. */

@@ -20,8 +20,13 @@ export interface KafkaLog {
   committed(topic: string, partition: number, from: bigint, to: bigint): AsyncGenerator<bigint[], LogEnd>;
   /** For every partition the first offset that Kafka still has, and the end of the log. */
   bounds(topic: string): Promise<Map<number, { start: bigint; end: bigint }>>;
+  /** What a dead-letter topic of ingest holds copies of. */
+  setAside(deadLetterTopic: string): Promise<SetAside>;
   close(): Promise<void>;
 }
+
+/** Offsets of records that are in no table because they can never be stored, by `<topic>/<partition>`. */
+export type SetAside = ReadonlyMap<string, ReadonlySet<bigint>>;
 
 /** How far a look into the log came. */
 export interface LogEnd {
@@ -70,6 +75,14 @@ export async function connectKafka(settings: KafkaSettings): Promise<KafkaLog> {
         return new Map(found.map(({ partition, low, high }) => [partition, { start: BigInt(low), end: BigInt(high) }]));
       }),
     committed: (topic, partition, from, to) => committedOffsets(cluster, name, topic, partition, from, to),
+    setAside: (topic) =>
+      telling(`${name}, topic ${topic}`, async () => {
+        const found = new Map<string, Set<bigint>>();
+        for (const { partition, low, high } of await topicOffsets(admin, topic)) {
+          await readSetAside(cluster, name, { topic, partition, from: BigInt(low), to: BigInt(high) }, found);
+        }
+        return found;
+      }),
     close,
   };
 }
@@ -136,6 +149,33 @@ async function* committedOffsets(
       return { decided: decided < to ? decided : to, logStart };
     }
     at = next;
+  }
+}
+
+/** Ingest writes where a record was into the headers of its copy. */
+async function readSetAside(
+  cluster: KafkaCluster,
+  name: string,
+  { topic, partition, from, to }: { topic: string; partition: number; from: bigint; to: bigint },
+  found: Map<string, Set<bigint>>,
+): Promise<void> {
+  for (let at = from; at < to;) {
+    const { error, batches } = await fetchLog(cluster, topic, partition, at);
+    if (error !== 0) {
+      throw failure(`${name}, partition ${partition} of ${topic}`, new Error(`error ${error} of the protocol`));
+    }
+    for (const headers of batches.flatMap((batch) => (batch.marker === undefined ? batch.headers() : []))) {
+      const [source, number, offset] = ["mesh_topic", "mesh_partition", "mesh_offset"].map((header) => headers.get(header));
+      if (source !== undefined && number !== undefined && /^\d+$/.test(offset ?? "")) {
+        const place = `${source}/${number}`;
+        found.set(place, (found.get(place) ?? new Set()).add(BigInt(offset as string)));
+      }
+    }
+    const last = batches[batches.length - 1];
+    if (last === undefined) {
+      return;
+    }
+    at = last.lastOffset + 1n;
   }
 }
 

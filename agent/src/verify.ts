@@ -4,7 +4,7 @@ import type { ShardManifest } from "../../src/model/manifest";
 import { findSnapshot } from "./catalog";
 import { type DataSink } from "./data-format";
 import { AgentError } from "./errors";
-import type { KafkaLog } from "./kafka";
+import type { KafkaLog, SetAside } from "./kafka";
 import { shardKey } from "./layout";
 import { type ReadResult, readShardData } from "./shard-data";
 import { type AgentContext, readShard } from "./shard-snapshot";
@@ -18,32 +18,43 @@ export interface Verification {
   bytes: number;
   /** Rows that Kafka does not have any more, where Kafka was asked: removed by retention or compaction. */
   goneFromKafka: number;
+  /** Records without a row because they lie in the dead-letter topic, where one was given. */
+  setAside: number;
 }
 
 /**
  * @param shards which ones; by default all
  * @param kafka where given, the offsets of the rows are compared with the committed records
+ * @param deadLetterTopic records that ingest has set aside there need no row
  * @throws AgentError at the first thing that is wrong
  */
-export async function verify(context: AgentContext, id: string, shards?: readonly number[], kafka?: KafkaLog): Promise<Verification> {
+export async function verify(
+  context: AgentContext,
+  id: string,
+  shards?: readonly number[],
+  kafka?: KafkaLog,
+  deadLetterTopic?: string,
+): Promise<Verification> {
   const entry = await findSnapshot(context, id, shards);
   const wanted = shards ?? Array.from({ length: context.settings.plan.shardCount }, (_unused, shard) => shard);
   const missing = wanted.filter((shard) => !entry.shards.has(shard));
   if (missing.length > 0) {
     throw incomplete(entry.id, missing, wanted.length);
   }
-  const result: Verification = { snapshot: entry.id, shards: 0, rows: 0, bytes: 0, goneFromKafka: 0 };
+  const result: Verification = { snapshot: entry.id, shards: 0, rows: 0, bytes: 0, goneFromKafka: 0, setAside: 0 };
+  const dead = deadLetterTopic === undefined ? undefined : await kafka?.setAside(deadLetterTopic);
   for (const shard of wanted) {
     const found = await readShard(context, entry.id, shard);
     if (found === undefined) {
       throw incomplete(entry.id, [shard], wanted.length);
     }
-    const comparison = kafka === undefined ? undefined : compareWithKafka(kafka, entry.id, shard);
+    const comparison = kafka === undefined ? undefined : compareWithKafka(kafka, entry.id, shard, dead);
     await readWhole(context, found.cut, found.manifest, comparison?.sink ?? { begin: nothing, rows: nothing, end: nothing });
     result.shards++;
     result.rows += found.manifest.rows;
     result.bytes += found.manifest.bytes;
     result.goneFromKafka += comparison?.gone() ?? 0;
+    result.setAside += comparison?.setAside() ?? 0;
     context.log("info", "verified a shard", { snapshot: entry.id, shard, rows: found.manifest.rows });
   }
   return result;
@@ -85,20 +96,33 @@ export async function readWhole(context: AgentContext, cut: ShardCut, manifest: 
 }
 
 /** Both sides come in the order of offsets, so one pass compares them. */
-function compareWithKafka(kafka: KafkaLog, snapshot: string, shard: number): { sink: DataSink; gone: () => number } {
+function compareWithKafka(
+  kafka: KafkaLog,
+  snapshot: string,
+  shard: number,
+  dead: SetAside = new Map(),
+): { sink: DataSink; gone: () => number; setAside: () => number } {
   let gone = 0;
+  let setAside = 0;
   let place = "";
+  let deadHere: ReadonlySet<bigint> = new Set();
   let records: AsyncGenerator<bigint[], unknown> | undefined;
   let run: bigint[] = [];
   const nextRecord = async (): Promise<bigint | undefined> => {
-    while (run.length === 0) {
-      const { value, done } = await (records as AsyncGenerator<bigint[], unknown>).next();
-      if (done) {
-        return undefined;
+    for (;;) {
+      while (run.length === 0) {
+        const { value, done } = await (records as AsyncGenerator<bigint[], unknown>).next();
+        if (done) {
+          return undefined;
+        }
+        run = [...value].reverse();
       }
-      run = [...value].reverse();
+      const next = run.pop() as bigint;
+      if (!deadHere.has(next)) {
+        return next;
+      }
+      setAside++;
     }
-    return run.pop();
   };
   let record: bigint | undefined;
   const lost = (offset: bigint, found: string): AgentError =>
@@ -107,13 +131,15 @@ function compareWithKafka(kafka: KafkaLog, snapshot: string, shard: number): { s
       what: `${place} of shard ${shard} of ${snapshot}`,
       expected: `the record of Kafka at offset ${offset}`,
       found,
-      todo: "the database of the node that took it had not ingested it; look for what wrote to its tables besides ingest",
+      todo: "ingest may have set it aside, which `--dead-letters <topic>` takes into account; else look for what wrote to the tables besides ingest",
     });
   return {
     gone: () => gone,
+    setAside: () => setAside,
     sink: {
       begin: async ({ topic, partition, to }) => {
         place = `partition ${partition} of ${topic}`;
+        deadHere = dead.get(`${topic}/${partition}`) ?? new Set();
         records = kafka.committed(topic, partition, 0n, to);
         run = [];
         record = await nextRecord();

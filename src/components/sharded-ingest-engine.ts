@@ -1,10 +1,10 @@
 /** The two programs that can ingest, and what each of them needs to be told. */
-import { defaultBentoImage, defaultDatabaseClientImage, renderIdleConfig, type StockEngineArgs } from "../ingest/bento";
 import { engineScript, offsetsScript } from "../ingest/scripts";
 import type { IngestBatch } from "../ingest/settings";
+import { defaultDatabaseClientImage, defaultStockProgram, renderIdleConfig, type StockEngineArgs, stockPrograms } from "../ingest/stock";
 import { createStockTablesSql, startOffsetsSql, tableNames, tablesExistSql, type TopicTables } from "../ingest/tables";
 import { checkConfigMapSize } from "../kubernetes/node-identity-plan";
-import { checkInteger, checkKnownKeys, checkObject, checkQuantity, exactlyOne, isObject } from "../model/checks";
+import { checkInteger, checkKnownKeys, checkObject, checkOneOf, checkQuantity, exactlyOne, isObject } from "../model/checks";
 import { joinPath, keyPath, type Problems } from "../model/errors";
 import { formatBytes, readableBytes } from "../model/quantity";
 import { checkTopicName, type ShardPlan } from "../model/shards";
@@ -120,16 +120,19 @@ function checkDeadLetterTopic(problems: Problems, topic: unknown, shards: ShardP
 function normalizeStock(problems: Problems, args: ShardedIngestArgs, engine: unknown, known: Known): StockEnginePlan {
   const path = "engine.stock";
   const given: StockEngineArgs = checkObject(problems, path, engine) ? engine : {};
-  checkKnownKeys(problems, path, given, ["image", "batchSize", "batchPeriodMilliseconds", "databaseClientImage"]);
-  const { image = defaultBentoImage, batchSize = 5000, batchPeriodMilliseconds = 200 } = given;
-  const { databaseClientImage = defaultDatabaseClientImage } = given;
-  checkImage(problems, joinPath(path, "image"), image);
+  checkKnownKeys(problems, path, given, ["program", "image", "batchSize", "batchPeriodMilliseconds", "databaseClientImage"]);
+  const { program = defaultStockProgram, batchSize = 5000, batchPeriodMilliseconds = 200 } = given;
+  checkOneOf(problems, joinPath(path, "program"), program, Object.keys(stockPrograms));
+  const { image = stockPrograms[program]?.image ?? "", databaseClientImage = defaultDatabaseClientImage } = given;
+  if (given.image !== undefined) {
+    checkImage(problems, joinPath(path, "image"), image);
+  }
   checkImage(problems, joinPath(path, "databaseClientImage"), databaseClientImage);
   checkBatch(problems, path, batchSize, batchPeriodMilliseconds);
   checkStockLimits(problems, args, known.tables);
-  const plan = { image, batchSize, batchPeriodMilliseconds, databaseClientImage, tables: tableNames(known.tables) };
+  const plan = { program, image, batchSize, batchPeriodMilliseconds, databaseClientImage, tables: tableNames(known.tables) };
   // SQL is made of names and numbers that have been found right only.
-  return { ...plan, files: problems.any ? {} : stockFiles(problems, known) };
+  return { ...plan, files: problems.any ? {} : stockFiles(problems, program, known) };
 }
 
 /** What only our own image can do. */
@@ -157,9 +160,9 @@ function checkBatch(problems: Problems, path: string, batchSize: unknown, batchP
   checkInteger(problems, joinPath(path, "batchPeriodMilliseconds"), batchPeriodMilliseconds, { min: 1, max: 60_000 });
 }
 
-function stockFiles(problems: Problems, { shards, tables }: Known): Record<string, string> {
+function stockFiles(problems: Problems, program: string, { shards, tables }: Known): Record<string, string> {
   const files = {
-    "engine.sh": engineScript,
+    "engine.sh": engineScript(stockPrograms[program].command),
     "exist.sql": tablesExistSql(tableNames(tables)),
     "idle.yaml": renderIdleConfig(),
     "offsets.sh": offsetsScript,

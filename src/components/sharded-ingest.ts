@@ -1,8 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { renderBentoConfig, type StockEngineArgs } from "../ingest/bento";
 import type { KafkaArgs } from "../ingest/kafka";
 import { type IngestSettings, renderIngestSettings } from "../ingest/settings";
+import { renderStockConfig, type StockEngineArgs } from "../ingest/stock";
 import { tableNames } from "../ingest/tables";
 import { type ChildTransform, createChild, orFail } from "../kubernetes/children";
 import { describeLabels } from "../kubernetes/labels";
@@ -15,7 +15,7 @@ import type { MeshNodeFacts } from "../model/topology";
 import { normalizeShardedIngest, type ShardedIngestPlan } from "./sharded-ingest-plan";
 import { ingestDaemonSet } from "./sharded-ingest-pods";
 
-export type { StockEngineArgs } from "../ingest/bento";
+export type { StockEngineArgs } from "../ingest/stock";
 export { normalizeShardedIngest } from "./sharded-ingest-plan";
 
 /** A Kafka topic and its table. */
@@ -166,7 +166,7 @@ function settingsFiles(args: ShardedIngestArgs, plan: ShardedIngestPlan): pulumi
   const common = { clientId: `compute-mesh-${plan.name}`, security: plan.security, database: args.database };
   return pulumi.output(args.kafka.brokers).apply((brokers): Record<string, string> => ({
     ...(mesh && { "settings.json": renderIngestSettings({ ...common, ...mesh, brokers, ...namesOf(args, plan) }) }),
-    ...(stock && { "config.yaml": renderBentoConfig({ ...common, ...stock, brokers }), ...stock.files }),
+    ...(stock && { "config.yaml": renderStockConfig({ ...common, ...stock, brokers }), ...stock.files }),
   }));
 }
 

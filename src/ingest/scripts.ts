@@ -92,16 +92,19 @@ case "\${1:-}" in
 esac
 `;
 
-/** Starts Bento from the newest offsets. A node without shards gets a configuration that does nothing. */
-export const engineScript = `#!/bin/sh
+/** Starts the program, with its own arguments, from the newest offsets. A node without shards gets a configuration that does nothing. */
+export function engineScript(command: string): string {
+  const [program, ...args] = command.split(" ");
+  return `#!/bin/sh
 set -eu
 settings=\${INGEST_SETTINGS:-${settingsDirectory}}
 run=\${INGEST_RUN:-${runDirectory}}
 rm -f "$run/restart"
 config=config.yaml
 grep -q '^KAFKA_TOPICS=.' "$run/env" || config=idle.yaml
-exec "\${BENTO:-/bento}" -e "$run/env" -c "$settings/$config"
+exec "\${ENGINE:-${program}}" ${args.join(" ")} -e "$run/env" "$settings/$config"
 `;
+}
 
 /** Whether the engine may go on: it answers, and nobody asked for a new one. */
 export function livenessScript(port: number): string {

@@ -12,6 +12,9 @@ export const gapConstraint = "mesh_offsets_no_gap";
 
 const gapConstraintSql = `SELECT FROM pg_constraint WHERE conrelid = to_regclass('${offsetsTable}') AND conname = '${gapConstraint}'`;
 
+/** Kafka's name for the oldest offset that it has. */
+export const oldestOffset = -2;
+
 /** Topic → its table. */
 export type TopicTables = Record<string, string>;
 
@@ -43,8 +46,7 @@ export function tablesExistSql(tables: TopicTables): string {
 
 /**
  * Where to go on, as two lines: the partitions of the shards in the psql variable `shards` (`{0,5}`) as `topic:partition:offset,…`, and the sum of
- * their offsets, which never falls while the database is the same. A partition that was never ingested has no offset there: it starts at the
- * oldest record that Kafka has.
+ * their offsets, which never falls while the database is the same. A partition that was never ingested starts at the oldest record that Kafka has.
  */
 export function startOffsetsSql(plan: ShardPlan): string {
   const rows = Array.from({ length: plan.shardCount }, (_unused, shard) =>
@@ -60,7 +62,7 @@ ${rows.join(",\n")}
   FROM owned LEFT JOIN ${offsetsTable} stored ON stored.topic = owned.topic AND stored.partition = owned.partition
   WHERE owned.shard = ANY (:'shards'::int[])
 )
-SELECT coalesce(string_agg(topic || ':' || partition || coalesce(':' || next_offset, ''), ',' ORDER BY topic, partition), '')
+SELECT coalesce(string_agg(topic || ':' || partition || ':' || coalesce(next_offset, ${oldestOffset}), ',' ORDER BY topic, partition), '')
   || E'\\n' || coalesce(sum(next_offset), 0)
 FROM start;
 `;
@@ -68,13 +70,14 @@ FROM start;
 
 /**
  * Writes one batch of one partition and its offset: a single statement, hence a single transaction. First parameter: a JSON array of records with
- * topic n, partition p, offset o, time t in milliseconds, key k and document d. Second: where the engine began the partition, if the database had
- * no offset for it then, else null.
+ * topic n, partition p, offset o, time t in milliseconds, key k and document d. Second: where the batch before it ended, or the engine began; null where
+ * neither is known. Third: where the engine began the partition, if the database had no offset for it then, else null.
  *
- * A record that is there already is left alone. A batch that begins above the next offset would leave a hole, so its offset becomes -1, which the
- * constraint refuses, and the whole statement with it. A partition without an offset takes only the batch that the engine began with: a database
- * that came back empty under a running engine takes nothing from it. The constraint is checked on the proposed row, before ON CONFLICT decides (ExecInsert in
- * PostgreSQL's nodeModifyTable.c).
+ * The batch is all that the log has between the second parameter and its last record, whatever is missing in between. A record that is there already
+ * is left alone. A batch that begins above the next offset would leave a hole, so its offset becomes -1, which the constraint refuses, and the whole
+ * statement with it. An engine that connects anew reads again what it has read, so the batch may begin below the second parameter. A partition
+ * without an offset takes only the batch that the engine began with: a database that came back empty under a running engine takes nothing from it.
+ * The constraint is checked on the proposed row, before ON CONFLICT decides (ExecInsert in PostgreSQL's nodeModifyTable.c).
  */
 export function writeBatchSql(tables: TopicTables): string {
   const inserts = Object.entries(tables).map(
@@ -90,7 +93,8 @@ export function writeBatchSql(tables: TopicTables): string {
 INSERT INTO ${offsetsTable} AS stored (topic, partition, next_offset)
 SELECT n, p, CASE
     WHEN bool_or(o IS NULL) THEN -1
-    WHEN min(o) <= coalesce((SELECT next_offset FROM ${offsetsTable} seen WHERE seen.topic = n AND seen.partition = p), $2::bigint) THEN max(o) + 1
+    WHEN least(min(o), $2::bigint)
+      <= coalesce((SELECT next_offset FROM ${offsetsTable} seen WHERE seen.topic = n AND seen.partition = p), $3::bigint) THEN max(o) + 1
     ELSE -1
   END
 FROM batch GROUP BY n, p

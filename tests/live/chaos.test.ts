@@ -5,6 +5,7 @@
  */
 import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
+import { parseSnapshotId } from "../../src/model/snapshot-id";
 import { eventually } from "../support/cluster";
 import {
   describeLive,
@@ -73,7 +74,7 @@ function produceSteadily(): { stop(): Promise<void> } {
   let stopped = false;
   const writing = (async () => {
     for (let load = 1; !stopped; load += 1) {
-      const transactional = load % 2 === 0 ? { transactions: 150, "abort-every": 3 } : {};
+      const transactional: Record<string, number> = load % 2 === 0 ? { transactions: 150, "abort-every": 3 } : {};
       await mesh.produce({ messages: 4 * rate, rate, keys: 500, seed: load, "first-id": load * 1_000_000, poison: 97, ...transactional });
     }
   })();
@@ -142,28 +143,30 @@ function whatIsWrong({ complete, missing, answer }: Awaited<ReturnType<typeof as
   return count === expected.count && (sum ?? 0) === expected.sum ? undefined : `expected ${JSON.stringify(expected)}`;
 }
 
-/** Kills agents at random moments of the seconds in which they take the snapshot of the minute. */
+/** Kills agents at random moments while they take the snapshot of the minute. */
 function killSnapshots(): { inProgress(): number; stop(): Promise<void> } {
   let stopped = false;
   let hits = 0;
+  const until = async (condition: () => boolean): Promise<void> => {
+    while (!stopped && !condition()) {
+      await sleep(50);
+    }
+  };
   const killing = (async () => {
     while (!stopped) {
       const { id, time } = nextSnapshot(0);
-      // They begin two seconds after the minute, the allowed lateness.
-      const moments = [2, 3, 5].map((second) => time.getTime() + (second + 2 * random()) * 1000);
-      for (const moment of moments) {
-        while (!stopped && Date.now() < moment) {
-          await sleep(Math.min(100, Math.max(0, moment - Date.now())));
-        }
-        if (stopped) {
-          break;
-        }
+      await until(() => Date.now() >= time.getTime());
+      // The first object of a snapshot is the sign that it has begun; some seconds later it is over.
+      await until(() => objects(id) > 0 || Date.now() > time.getTime() + 15_000);
+      for (const pause of [800, 1500, 3000]) {
+        const moment = Date.now() + random() * pause;
+        await until(() => Date.now() >= moment);
         const node = choose(liveNodes).name;
         const pod = (await mesh.pods("compute-mesh.dev/part=snapshot").catch(() => [])).find(({ spec }) => spec.nodeName === node);
-        const before = manifests(id);
-        if (pod !== undefined && mesh.killContainer(pod, "snapshot") && before !== 16) {
+        const [begun, shards] = [objects(id), objects(id, ".manifest.json")];
+        if (!stopped && pod !== undefined && mesh.killContainer(pod, "snapshot") && begun > 0 && shards < 16) {
           hits += 1;
-          say(`the agent on ${node} is killed with ${before} of 16 shards of ${id} in the store`);
+          say(`kill -9 of snapshot on ${node} with ${shards} of 16 shards of ${id} in the store`);
         }
       }
     }
@@ -178,9 +181,10 @@ function killSnapshots(): { inProgress(): number; stop(): Promise<void> } {
   };
 }
 
-function manifests(id: string): number {
+/** How many objects of a snapshot are in the store. */
+function objects(id: string, suffix = ""): number {
   const folder = snapshotFolder(mesh, id);
-  return folder === undefined ? 0 : fs.readdirSync(folder).filter((name) => name.endsWith(".manifest.json")).length;
+  return folder === undefined ? 0 : fs.readdirSync(folder).filter((name) => name.endsWith(suffix)).length;
 }
 
 const began = Date.now();
@@ -203,7 +207,12 @@ async function round(number: number, kind: string): Promise<void> {
 describeLive(`kills at random moments (CHAOS_SEED=${seed}, ${rounds} rounds)`, () => {
   beforeAll(async () => {
     say(`CHAOS_SEED=${seed}`);
-    mesh = await liveMesh();
+    mesh = await liveMesh({
+      topics: [
+        { name: "orders", partitions: 16 },
+        { name: "orders-dead", partitions: 1, config: { "compression.type": "uncompressed" } },
+      ],
+    });
     pinned = nextSnapshot(75);
     const config = liveMeshConfig([pinned.id]);
     delete config.services.prices.versions.v2;
@@ -285,9 +294,8 @@ describeLive(`kills at random moments (CHAOS_SEED=${seed}, ${rounds} rounds)`, (
         liveNodes.map(async ({ name }, index) => {
           await podOn(mesh, "snapshot", name);
           for (const { id } of complete.filter((_one, at) => at % liveNodes.length === index)) {
-            const { code, output } = await agent(mesh, name, "verify", id, "--kafka");
-            const time = `${id.slice(0, 4)}-${id.slice(4, 6)}-${id.slice(6, 8)}T${id.slice(9, 11)}:${id.slice(11, 13)}:00Z`;
-            const { total } = await mesh.truth({ at: time });
+            const { code, output } = await agent(mesh, name, "verify", id, "--kafka", "--dead-letters", "orders-dead");
+            const { total } = await mesh.truth({ at: parseSnapshotId(id)!.toISOString() });
             expect(output).toContain(`snapshot ${id}: 16 shards, ${total.count} rows`);
             expect({ id, code }).toEqual({ id, code: 0 });
           }

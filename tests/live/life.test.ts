@@ -30,7 +30,7 @@ let mesh: LiveMesh;
 let stack: TestStack;
 let gateway: GatewayService | undefined;
 let gatewayPort: number | undefined;
-let config: MeshConfig;
+let other: TestStack;
 let first: ReturnType<typeof nextSnapshot>;
 let truth: Truth;
 
@@ -111,8 +111,7 @@ describeLive("a mesh of real pods", () => {
   beforeAll(async () => {
     mesh = await liveMesh();
     first = nextSnapshot(90);
-    config = liveMeshConfig([first.id]);
-    stack = await mesh.stack(config);
+    stack = await mesh.stack(liveMeshConfig([first.id]));
     const written = produceAcross(first.time);
     const keys = mesh.ground.giveStoreKeys("mesh", 240);
     succeeded(await stack.up());
@@ -231,29 +230,60 @@ describeLive("a mesh of real pods", () => {
       succeeded(await stack.destroy());
       await eventually("the namespace is gone", async () => (await mesh.request("GET", "/api/v1/namespaces/mesh")).status === 404, 120);
       await forgetRecords();
-      const smaller = liveMeshConfig([first.id]);
-      delete smaller.nodes["n-3"];
-      smaller.shards.replicas = 1;
-      const other = await mesh.stack(smaller, "smaller");
+      await mesh.inPool("n-3", false);
+      const smaller = smallerConfig();
+      other = await mesh.stack(smaller, "smaller");
       const keys = mesh.ground.giveStoreKeys("mesh", 240);
       succeeded(await other.up());
       await keys;
       await complete("v1", first.id, 240);
       expect(await customers("v1", first.id)).toEqual(sumsOf(truth));
-      expect(await mesh.onDatabases("SELECT DISTINCT source = 'kafka' AS kafka FROM mesh_shards")).toEqual(
-        expect.arrayContaining([
-          { node: "n-1", rows: [{ kafka: false }] },
-          { node: "n-2", rows: [{ kafka: false }] },
-        ]),
+      const sources = await mesh.onDatabases("SELECT DISTINCT source = 'kafka' AS kafka FROM mesh_shards");
+      expect(sources.sort((a, b) => a.node.localeCompare(b.node))).toEqual([
+        { node: "n-1", rows: [{ kafka: false }] },
+        { node: "n-2", rows: [{ kafka: false }] },
+      ]);
+    },
+    10 * minutes,
+  );
+
+  it(
+    "moves shards to a node that joins: they are restored there, and dropped where they were, and the answers stay the same",
+    async () => {
+      await mesh.inPool("n-3", true);
+      const grown = smallerConfig();
+      grown.nodes["n-3"] = liveMeshConfig([first.id]).nodes["n-3"];
+      await mesh.setMesh(other, grown);
+      succeeded(await other.up());
+      const held = await eventually(
+        "every shard in one database",
+        async () => {
+          const found = await mesh.onDatabases<{ shard: number }>("SELECT shard FROM mesh_shards ORDER BY shard");
+          const shards = found.flatMap(({ rows }) => rows.map(({ shard }) => shard)).sort((a, b) => a - b);
+          return JSON.stringify(shards) === JSON.stringify(Array.from({ length: 16 }, (_unused, shard) => shard)) && found;
+        },
+        240,
       );
+      expect(held.map(({ rows }) => rows.length).sort()).toEqual([5, 5, 6]);
+      await complete("v1", first.id, 240);
+      expect(await customers("v1", first.id)).toEqual(sumsOf(truth));
+      const rows = await mesh.onDatabases<{ rows: string }>("SELECT count(*) AS rows FROM orders");
+      expect(rows.reduce((sum, one) => sum + Number(one.rows[0].rows), 0)).toBe(messages + 50_000);
     },
     10 * minutes,
   );
 });
 
+/** Two nodes, and one owner for each shard. */
+function smallerConfig(): MeshConfig {
+  const smaller = liveMeshConfig([first.id]);
+  delete smaller.nodes["n-3"];
+  smaller.shards.replicas = 1;
+  return smaller;
+}
+
 async function setSnapshots(ids: string[]): Promise<Outcome> {
-  const next = liveMeshConfig(ids);
-  await stack.setConfig({ mesh: JSON.stringify(next) });
+  await mesh.setMesh(stack, liveMeshConfig(ids));
   return succeeded(await stack.up());
 }
 

@@ -18,7 +18,9 @@ import { type TestStack, testStack } from "./pulumi";
 export type MeshConfig = any;
 
 /** `describe` where the machine can run real nodes, else `describe.skip`. */
-export const describeLive: jest.Describe = process.env["LIVE_MISSING"] === undefined ? describe : describe.skip;
+export const describeLive: jest.Describe =
+  // Benchmarks come here without jest.
+  typeof describe === "undefined" ? (undefined as never) : process.env["LIVE_MISSING"] === undefined ? describe : describe.skip;
 
 /** Sums of records, as mesh-load prints them and as the example service answers. */
 export interface Sums {
@@ -46,6 +48,10 @@ export interface LiveMesh {
   truth(flags?: { at?: string; topic?: string }): Promise<Truth>;
   /** A stack of this repository's program on the cluster. */
   stack(mesh: MeshConfig, name?: string): Promise<TestStack>;
+  /** Another mesh for a stack. */
+  setMesh(stack: TestStack, mesh: MeshConfig): Promise<void>;
+  /** Whether a node has the label by which the stack finds its nodes. */
+  inPool(node: string, inside: boolean): Promise<void>;
   /** Pods of the namespace with the labels, those that are being deleted left out. */
   pods(selector: string, namespace?: string): Promise<Pod[]>;
   /** Every row of a query, in the database of each node that runs one. */
@@ -139,15 +145,16 @@ export async function liveMesh(options: { topics?: TopicSpec[]; nodes?: typeof l
     request: client.request,
     produce: (flags) => load("produce", flags),
     truth: (flags = {}) => load("truth", flags),
-    stack: async (mesh, name = "live") => {
+    stack: async (config, name = "live") => {
       const stack = await testStack({ program: projectRoot, stack: name });
       stacks.push(stack);
-      const kubernetes = { kubeconfig: ground.cluster.kubeconfig, clusterIdentifier: "live-test" };
-      const nodeNames = Object.fromEntries(nodes.map((node) => [node.name, node.name]));
-      const selector = { "compute-mesh.dev/pool": "live" };
-      const existing = { clusterName: "live", region: "local-1", kubernetes, selector, nodeNames };
-      await stack.setConfig({ cloud: JSON.stringify({ existing }), mesh: JSON.stringify(mesh) });
+      await stack.setConfig({ cloud: cloudOf(ground, config), mesh: JSON.stringify(config) });
       return stack;
+    },
+    setMesh: (stack, config) => stack.setConfig({ cloud: cloudOf(ground, config), mesh: JSON.stringify(config) }),
+    inPool: async (node, inside) => {
+      const labels = { "compute-mesh.dev/pool": inside ? "live" : null };
+      await client.request("PATCH", `/api/v1/nodes/${node}`, { metadata: { labels } }, "application/merge-patch+json");
     },
     pods,
     onDatabases: async <T>(sql: string, namespace = "mesh") => {
@@ -166,6 +173,14 @@ export async function liveMesh(options: { topics?: TopicSpec[]; nodes?: typeof l
       fs.rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+/** The stack's `cloud`: the nodes that the mesh names, by their names. */
+function cloudOf(ground: LiveGround, mesh: MeshConfig): string {
+  const kubernetes = { kubeconfig: ground.cluster.kubeconfig, clusterIdentifier: "live-test" };
+  const nodeNames = Object.fromEntries(Object.keys(mesh.nodes).map((node) => [node, node]));
+  const selector = { "compute-mesh.dev/pool": "live" };
+  return JSON.stringify({ existing: { clusterName: "live", region: "local-1", kubernetes, selector, nodeNames } });
 }
 
 export const isReady = (pod: Pod): boolean =>
@@ -209,7 +224,7 @@ async function exec(pod: Pod, container: string, command: string[]): Promise<{ c
 }
 
 /** Process ids of a container as this machine sees them, found by its id in their control groups; the container's first process comes first. */
-function processesOf(pod: Pod, container: string): number[] {
+export function processesOf(pod: Pod, container: string): number[] {
   const status = pod.status.containerStatuses?.find(({ name }) => name === container);
   const id = status?.containerID?.split("//")[1];
   if (id === undefined || status?.state["running"] === undefined) {

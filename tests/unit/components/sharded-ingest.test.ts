@@ -331,7 +331,7 @@ describe("ShardedIngest with the stock image", () => {
   it("is ready when the engine is connected, and restarts it when it hangs or the database is another one", async () => {
     const [engine] = (await podOf(argsWith(stock))).containers;
     expect(engine).toMatchObject({
-      image: "ghcr.io/warpstreamlabs/bento:1.10.0",
+      image: "docker.redpanda.com/redpandadata/connect:4.105.0",
       command: ["/bin/sh", "/etc/ingest/engine.sh"],
       ports: [{ name: "metrics", containerPort: 4195 }],
       readinessProbe: { httpGet: { path: "/ready", port: "metrics" } },
@@ -340,6 +340,16 @@ describe("ShardedIngest with the stock image", () => {
     expect(engine.livenessProbe.exec.command[2]).toBe(
       "[ ! -e /run/ingest/restart ] && exec wget -q -T 5 -O /dev/null http://127.0.0.1:4195/ping",
     );
+  });
+
+  it("runs Bento where it is asked for, and names the programs that there are", async () => {
+    const { recorder } = await run(argsWith({ engine: { stock: { program: "bento" } } }));
+    const pod = recorder.named("ingest-daemon-set", daemonSetType).inputs.spec.template.spec;
+    expect(pod.containers[0].image).toBe("ghcr.io/warpstreamlabs/bento:1.10.0");
+    expect(recorder.named("ingest-settings").inputs.data["engine.sh"]).toContain('exec "${ENGINE:-/bento}" run -e');
+    expect(await refusal({ engine: { stock: { program: "vector" } } })).toEqual([
+      expect.stringMatching(/^engine.stock.program: .*connect.*bento/),
+    ]);
   });
 
   it("keeps credentials in Secrets: variables refer to them, the settings do not know them", async () => {

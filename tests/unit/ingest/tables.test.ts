@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { meshOffsetsSql } from "../../../src/engines/postgres";
 import { engineScript, livenessScript, offsetsScript } from "../../../src/ingest/scripts";
+import { stockPrograms } from "../../../src/ingest/stock";
 import { createStockTablesSql, startOffsetsSql, tableNames, tablesExistSql, writeBatchSql } from "../../../src/ingest/tables";
 import { Problems } from "../../../src/model/errors";
 import { partitionsOfShard } from "../../../src/model/shards";
@@ -16,26 +17,27 @@ const tables = tableNames(tableFacts);
 
 describe("the scripts of the ingest pod", () => {
   it("are valid shell", () => {
-    for (const script of [offsetsScript, engineScript, livenessScript(4195)]) {
+    for (const script of [offsetsScript, engineScript("/bento run"), livenessScript(4195)]) {
       execFileSync("sh", ["-n"], { input: script });
     }
   });
 
   it("start the engine with the newest offsets, or idle without shards", () => {
     const run = mkdtempSync(join(tmpdir(), "engine-"));
-    writeFileSync(join(run, "bento"), '#!/bin/sh\nprintf "%s\\n" "$*"\n', { mode: 0o755 });
-    const start = (env: string): string => {
+    writeFileSync(join(run, "engine"), '#!/bin/sh\nprintf "%s\\n" "$*"\n', { mode: 0o755 });
+    const start = (env: string, program = "bento"): string => {
       writeFileSync(join(run, "env"), env);
       writeFileSync(join(run, "restart"), "");
       return execFileSync("sh", ["-s"], {
-        input: engineScript,
+        input: engineScript(stockPrograms[program].command),
         encoding: "utf8",
-        env: { ...process.env, INGEST_RUN: run, BENTO: join(run, "bento") },
+        env: { ...process.env, INGEST_RUN: run, ENGINE: join(run, "engine") },
       });
     };
-    expect(start("KAFKA_TOPICS=orders:0:5\n")).toBe(`-e ${run}/env -c /etc/ingest/config.yaml\n`);
+    expect(start("KAFKA_TOPICS=orders:0:5\n")).toBe(`run -e ${run}/env /etc/ingest/config.yaml\n`);
     expect(existsSync(join(run, "restart"))).toBe(false);
-    expect(start("KAFKA_TOPICS=\n")).toBe(`-e ${run}/env -c /etc/ingest/idle.yaml\n`);
+    expect(start("KAFKA_TOPICS=\n")).toBe(`run -e ${run}/env /etc/ingest/idle.yaml\n`);
+    expect(start("KAFKA_TOPICS=orders:0:5\n", "connect")).toBe(`run --disable-telemetry -e ${run}/env /etc/ingest/config.yaml\n`);
     rmSync(run, { recursive: true });
   });
 });
@@ -84,10 +86,11 @@ withPostgres("on a real PostgreSQL", () => {
       k: "k",
       d: { at: from + index },
     }));
-  const write = (records: object[], firstOffset: number | null = 0): string =>
+  const write = (records: object[], firstOffset: number | null = 0, previous: number | null = null): string =>
     // A prepared statement, as the driver sends it; dollar quotes because JSON has all the others.
     server.psql(
-      `PREPARE write (text, bigint) AS ${writeBatchSql(tables)};\nEXECUTE write ($json$${JSON.stringify(records)}$json$, ${String(firstOffset)});`,
+      `PREPARE write (text, bigint, bigint) AS ${writeBatchSql(tables)};
+EXECUTE write ($json$${JSON.stringify(records)}$json$, ${String(previous)}, ${String(firstOffset)});`,
     );
   const offsets = (): string => server.psql("SELECT topic, partition, next_offset FROM mesh_offsets ORDER BY 1, 2;");
 
@@ -110,6 +113,17 @@ withPostgres("on a real PostgreSQL", () => {
     write(batch("orders", 0, 3, 5));
     write(batch("orders", 0, 5, 8));
     expect(offsets()).toBe("orders|0|8");
+  });
+
+  it("passes over offsets that the log does not have, and still refuses a batch that overtook the one before it", () => {
+    write(batch("orders", 0, 0, 3));
+    expect(() => write(batch("orders", 0, 12, 15), null, 10)).toThrow(/mesh_offsets_no_gap/);
+    write(batch("orders", 0, 7, 10), null, 3);
+    write(batch("orders", 0, 12, 15), null, 10);
+    // Read again after a new connection: it begins below where the batch before it ended.
+    write(batch("orders", 0, 7, 10), null, 15);
+    expect(offsets()).toBe("orders|0|15");
+    expect(server.psql("SELECT string_agg(off::text, ',' ORDER BY off) FROM orders;")).toBe("0,1,2,7,8,9,12,13,14");
   });
 
   it("takes a partition without an offset only from where the engine began it, so that an emptied database is not filled from the middle", () => {
@@ -144,7 +158,7 @@ withPostgres("on a real PostgreSQL", () => {
       Object.entries(partitionsOfShard(plan, shard)).flatMap(([topic, parts]) => parts.map((part) => `${topic}:${part}`)),
     );
     expect(topics?.split(",").map((entry) => entry.split(":").slice(0, 2).join(":"))).toEqual(owned.sort());
-    expect(topics).toBe("orders:0,orders:2,orders:3:7,orders:5,trade.log:0,trade.log:2,trade.log:3");
+    expect(topics).toBe("orders:0:-2,orders:2:-2,orders:3:7,orders:5:-2,trade.log:0:-2,trade.log:2:-2,trade.log:3:-2");
     expect(sum).toBe("7");
     expect(server.psql(startOffsetsSql(plan), { shards: "{}" })).toBe("\n0");
   });
@@ -154,7 +168,9 @@ withPostgres("on a real PostgreSQL", () => {
     expect(prepare()).toMatchObject({ status: 0, stderr: "" });
     write(batch("orders", 0, 0, 4));
     expect(prepare()).toMatchObject({ status: 0, stderr: "" });
-    expect(writtenTopics()).toBe("KAFKA_TOPICS=orders:0:4,orders:2,orders:3,orders:5,trade.log:0,trade.log:2,trade.log:3\n");
+    expect(writtenTopics()).toBe(
+      "KAFKA_TOPICS=orders:0:4,orders:2:-2,orders:3:-2,orders:5:-2,trade.log:0:-2,trade.log:2:-2,trade.log:3:-2\n",
+    );
   });
 
   it("refuses holes in a table of offsets that the database brought along, too", () => {
@@ -193,7 +209,7 @@ withPostgres("on a real PostgreSQL", () => {
       expect(existsSync(join(folder, "run/restart"))).toBe(false);
       server.psql("DROP TABLE orders, trades, mesh_offsets;");
       await until(() => existsSync(join(folder, "run/restart")));
-      expect(writtenTopics()).toContain("KAFKA_TOPICS=orders:0,orders:2,");
+      expect(writtenTopics()).toContain("KAFKA_TOPICS=orders:0:-2,orders:2:-2,");
       rmSync(join(folder, "run/restart"));
       write(batch("orders", 0, 0, 4));
       await until(() => writtenTopics().includes("orders:0:4,"));

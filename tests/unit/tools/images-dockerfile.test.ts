@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { defaultBentoImage } from "../../../src/ingest/bento";
+import { defaultBentoImage } from "../../../src/ingest/stock";
 import { clickhouseImage } from "../../../src/engines/clickhouse";
 import { postgresImage } from "../../../src/engines/postgres";
 import { mariadbImage } from "../../../src/engines/singlestore-mariadb";

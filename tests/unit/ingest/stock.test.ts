@@ -1,6 +1,6 @@
 import { parse } from "yaml";
-import { type BentoConfig, renderBentoConfig, renderIdleConfig } from "../../../src/ingest/bento";
 import { checkKafka, type KafkaArgs, kafkaPodParts, kafkaSecurity } from "../../../src/ingest/kafka";
+import { renderIdleConfig, renderStockConfig, type StockConfig } from "../../../src/ingest/stock";
 import { Problems } from "../../../src/model/errors";
 
 const database = { name: "db", engine: "postgres", serviceName: "db", port: 5432, database: "mesh", secretName: "db-credentials" };
@@ -10,8 +10,9 @@ const secured: KafkaArgs = {
   sasl: { mechanism: "SCRAM-SHA-512", secretName: "kafka-user", passwordKey: "pw" },
 };
 
-function config(changes: Partial<BentoConfig> = {}): BentoConfig {
+function config(changes: Partial<StockConfig> = {}): StockConfig {
   return {
+    program: "connect",
     clientId: "compute-mesh-ingest",
     brokers: ["kafka-0:9093", "kafka-1:9093"],
     security: {},
@@ -23,20 +24,19 @@ function config(changes: Partial<BentoConfig> = {}): BentoConfig {
   };
 }
 
-/** What Bento does to the text before it parses it (internal/config/env_vars.go). */
+/** What the engine does to the text before it parses it (internal/config/env_vars.go). */
 function withEnvironment(text: string, env: Record<string, string>): string {
   return text.replace(/\$\{([0-9A-Za-z_.]+)\}/g, (_all, name: string) => (env[name] ?? "").replace(/\n/g, "\\n"));
 }
 
-describe("the configuration of Bento", () => {
+describe("the configuration of the stock engine", () => {
   it("reads explicit partitions evenly and keeps no offsets in Kafka", () => {
-    const input = parse(renderBentoConfig(config())).input.kafka_franz;
+    const input = parse(renderStockConfig(config())).input.kafka_franz;
     expect(input).toMatchObject({
       seed_brokers: ["kafka-0:9093", "kafka-1:9093"],
       topics: ["${KAFKA_TOPICS}"],
       consumer_group: "",
       client_id: "compute-mesh-ingest",
-      start_from_oldest: true,
       checkpoint_limit: 20000,
       fetch_max_partition_bytes: "256KiB",
       multi_header: true,
@@ -47,24 +47,35 @@ describe("the configuration of Bento", () => {
     expect(input).not.toHaveProperty("sasl");
   });
 
+  it("never skips what Kafka has deleted, and reads committed records where the program can", () => {
+    const [connect, bento] = ["connect", "bento"].map((program) => parse(renderStockConfig(config({ program }))));
+    expect(connect.input.kafka_franz).toMatchObject({ start_offset: "committed", transaction_isolation_level: "read_committed" });
+    expect(bento.input.kafka_franz).toMatchObject({ auto_offset_reset: "none" });
+    for (const { kafka_franz } of [connect.input, bento.input]) {
+      ["start_offset", "transaction_isolation_level", "auto_offset_reset"].forEach((key) => delete kafka_franz[key]);
+    }
+    expect(connect).toEqual(bento);
+  });
+
   it("has one batch in flight, written by one statement", () => {
-    const output = parse(renderBentoConfig(config())).output.sql_raw;
+    const output = parse(renderStockConfig(config())).output.sql_raw;
     expect(output).toMatchObject({ driver: "postgres", max_in_flight: 1, init_verify_conn: true });
     expect(output.dsn).toBe("postgres://db:5432/mesh?sslmode=disable&connect_timeout=10");
     expect(output.query).toContain("WHERE n = 'trade.log'");
     expect(output.query).not.toContain(";");
+    expect(output.query).toContain("$3::bigint");
     expect(output.args_mapping).toContain("root = [ content().string(), if ");
   });
 
   it("listens for probes and metrics on all addresses of the pod, with and without shards", () => {
-    for (const text of [renderBentoConfig(config()), renderIdleConfig()]) {
+    for (const text of [renderStockConfig(config()), renderIdleConfig()]) {
       expect(parse(text)).toMatchObject({ http: { enabled: true, address: "0.0.0.0:4195" }, metrics: { prometheus: {} } });
     }
     expect(parse(renderIdleConfig())).toMatchObject({ input: { generate: { interval: "24h" } }, output: { drop: {} } });
   });
 
   it("takes TLS from files and SASL from the environment, whatever characters the password has", () => {
-    const text = renderBentoConfig(config({ security: kafkaSecurity(secured) }));
+    const text = renderStockConfig(config({ security: kafkaSecurity(secured) }));
     const password = `it's "q" \\ : # { } % & ! | > - ?`;
     const input = parse(withEnvironment(text, { KAFKA_USERNAME: "me", KAFKA_PASSWORD: password, KAFKA_TOPICS: "orders:0:5" })).input
       .kafka_franz;
@@ -78,7 +89,7 @@ describe("the configuration of Bento", () => {
   });
 
   it("uses the authorities of the image where tls is empty", () => {
-    const text = renderBentoConfig(config({ security: kafkaSecurity({ brokers: ["a:1"], tls: {} }) }));
+    const text = renderStockConfig(config({ security: kafkaSecurity({ brokers: ["a:1"], tls: {} }) }));
     expect(parse(text).input.kafka_franz.tls).toEqual({ enabled: true });
   });
 });
