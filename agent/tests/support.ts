@@ -100,6 +100,8 @@ export interface FakeKafka extends KafkaLog {
   starts: Record<string, Record<number, number>>;
   /** How often a time was asked for. */
   asked: number;
+  /** What every dead-letter topic holds copies of. */
+  dead: Map<string, Set<bigint>>;
 }
 
 export function fakeKafka(logs: Record<string, FakeEntry[][]>): FakeKafka {
@@ -107,6 +109,8 @@ export function fakeKafka(logs: Record<string, FakeEntry[][]>): FakeKafka {
     logs,
     starts: {},
     asked: 0,
+    dead: new Map(),
+    setAside: () => Promise.resolve(kafka.dead),
     bounds: (topic) => {
       const found = (logs[topic] ?? []).map((log, partition): [number, { start: bigint; end: bigint }] => [
         partition,

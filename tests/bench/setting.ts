@@ -42,7 +42,7 @@ export interface Deployed {
 export async function deploy({ mesh, report }: Bench, name: string, config: MeshConfig): Promise<Deployed> {
   report.say(`deploying the mesh ${name}`);
   const stack = await mesh.stack(config, name);
-  await stack.setConfig({ name });
+  await stack.setConfig({ name, cloud: JSON.stringify({ existing: cloudOf(mesh, Object.keys(config.nodes as object)) }) });
   const began = performance.now();
   const keys = config.snapshots === undefined ? undefined : mesh.ground.giveStoreKeys(name, 240);
   succeeded(await stack.up());
@@ -54,6 +54,13 @@ export async function deploy({ mesh, report }: Bench, name: string, config: Mesh
     await eventually("the namespace is gone", async () => (await mesh.request("GET", `/api/v1/namespaces/${name}`)).status === 404, 180);
   };
   return { name, config, stack, seconds: (performance.now() - began) / 1000, remove };
+}
+
+/** Nodes that are not of the mesh must not be selected: pods would be placed on them, and find no shards. */
+function cloudOf({ ground }: LiveMesh, nodes: string[]): object {
+  const selector = nodes.length === 1 ? { "kubernetes.io/hostname": nodes[0] } : { "compute-mesh.dev/pool": "live" };
+  const kubernetes = { kubeconfig: ground.cluster.kubeconfig, clusterIdentifier: "live-test" };
+  return { clusterName: "live", region: "local-1", kubernetes, selector, nodeNames: Object.fromEntries(nodes.map((node) => [node, node])) };
 }
 
 /** All shards on one node, without services. Snapshots are taken by hand only: the schedule's time is far. */

@@ -97,9 +97,17 @@ export function liveMeshConfig(snapshots: string[]): MeshConfig {
   for (const version of Object.values<any>(mesh.services.prices.versions)) {
     version.snapshots = snapshots;
   }
-  for (const route of mesh.routes.routes) {
-    route.to[0].service.snapshot = snapshots[0];
-  }
+  // One route for each version of each snapshot, beside the one for whoever names neither.
+  const [plain] = mesh.routes.routes;
+  plain.to[0].service.snapshot = snapshots[0];
+  const named = snapshots.flatMap((snapshot) =>
+    Object.keys(mesh.services.prices.versions as object).map((version) => ({
+      name: `prices-${version}-${snapshot}`,
+      match: [{ prefix: "/", version, snapshot }],
+      to: [{ service: { service: "prices", version, snapshot } }],
+    })),
+  );
+  mesh.routes.routes = [plain, ...named];
   return mesh;
 }
 
