@@ -11,6 +11,8 @@ const project = (name, more = {}) => ({
   testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`],
   transform: { "^.+\\.ts$": ["@swc/jest", swc] },
   testEnvironment: "node",
+  // A machine under load is not a defect: a test that waits for something says so itself.
+  testTimeout: 30_000,
   modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/.compute-mesh"],
   ...more,
 });

@@ -2,7 +2,18 @@
 import { arch as nodeArch, platform as nodePlatform } from "node:os";
 
 /** Tools by name. */
-export type ToolName = "etcd" | "kubernetes" | "kubernetes-node" | "kwok" | "pulumi" | "containerd" | "coredns" | "kgateway" | "mesh-load";
+export type ToolName =
+  | "etcd"
+  | "kubernetes"
+  | "kubernetes-node"
+  | "kwok"
+  | "pulumi"
+  | "containerd"
+  | "coredns"
+  | "kgateway"
+  | "mesh-load"
+  | "redpanda-connect"
+  | "bento";
 
 /** One file to download, with the published list of checksums where there is one. */
 export interface DownloadPin {
@@ -201,6 +212,24 @@ export const pins: Record<ToolName, ToolPin> = {
       ldflags: "-s -w",
       sources: ["main.go", "produce.go", "records.go", "totals.go", "truth.go"],
     },
+    downloads: () => [],
+  },
+  // The stock engines of ShardedIngest, with the components that it configures.
+  "redpanda-connect": {
+    name: "redpanda-connect",
+    version: "4.105.0",
+    binaries: ["redpanda-connect"],
+    versionArgs: ["--version"],
+    go: { folder: "tools/go/connect", packages: ["."], ldflags: "-s -w", sources: ["main.go"] },
+    downloads: () => [],
+  },
+  bento: {
+    name: "bento",
+    version: "1.10.0",
+    binaries: ["bento"],
+    versionArgs: ["--version"],
+    // As for its image in the live cluster.
+    go: { folder: "tools/live/images/bento", packages: ["."], ldflags: "-s -w", tags: "timetzdata", sources: ["main.go"] },
     downloads: () => [],
   },
 };

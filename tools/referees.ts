@@ -25,6 +25,8 @@ export const refereeNames = [
   "kgateway",
   "envoy",
   "mesh-load",
+  "redpanda-connect",
+  "bento",
 ] as const;
 export type RefereeName = (typeof refereeNames)[number];
 
@@ -98,6 +100,8 @@ const referees: Record<RefereeName, Referee> = {
   kgateway: pinned("kgateway", "KGATEWAY"),
   envoy: { variable: "ENVOY", cached: cachedEnvoy, get: () => resolveEnvoy() },
   "mesh-load": pinned("mesh-load", "MESH_LOAD"),
+  "redpanda-connect": pinned("redpanda-connect", "REDPANDA_CONNECT"),
+  bento: pinned("bento", "BENTO"),
 };
 
 /** What runs beside the live cluster. */

@@ -14,7 +14,7 @@ let databases = 0;
 
 async function ask(database: string, statement: string, data?: string): Promise<string> {
   const query = new URLSearchParams({ database, ...(data === undefined ? {} : { query: statement }) });
-  const response = await fetch(`http://127.0.0.1:${server.port}/?${query}`, { method: "POST", body: data ?? statement });
+  const response = await fetch(`http://127.0.0.1:${server.port}/?${query.toString()}`, { method: "POST", body: data ?? statement });
   const text = await response.text();
   if (!response.ok) {
     throw new Error(`${statement.slice(0, 200)}: ${text}`);
@@ -97,7 +97,9 @@ describeWhere(chdbPython !== undefined, noChdb)("ClickHouse", () => {
 
   it("reads rows that were inserted twice once, and goes on from page to page", async () => {
     const database = await prepared();
-    const rows = Array.from({ length: 2500 }, (_unused, off) => JSON.stringify({ part: 0, off, ts: "2026-11-21 06:00:00", key: "k", doc: "1" }));
+    const rows = Array.from({ length: 2500 }, (_unused, off) =>
+      JSON.stringify({ part: 0, off, ts: "2026-11-21 06:00:00", key: "k", doc: "1" }),
+    );
     for (let times = 0; times < 2; times++) {
       await ask(database.database, "INSERT INTO orders (part, off, ts, key, doc) FORMAT JSONEachRow", rows.slice(times).join("\n"));
     }
@@ -105,7 +107,13 @@ describeWhere(chdbPython !== undefined, noChdb)("ClickHouse", () => {
     const view = await session.view();
     const offsets: number[] = [];
     for await (const piece of view.rows({ topic: "orders", partition: 0, table: "orders", to: 2400n }, ordersTable)) {
-      offsets.push(...piece.toString().trimEnd().split("\n").map((line) => Number(line.split("\t")[1])));
+      offsets.push(
+        ...piece
+          .toString()
+          .trimEnd()
+          .split("\n")
+          .map((line) => Number(line.split("\t")[1])),
+      );
     }
     expect(offsets).toEqual(Array.from({ length: 2400 }, (_unused, off) => off));
   });
@@ -114,7 +122,11 @@ describeWhere(chdbPython !== undefined, noChdb)("ClickHouse", () => {
     const [source, target] = [await prepared(), await prepared()];
     const rates = [5e-324, 1.7976931348623157e308, 0.1 + 0.2, 1 / 3, 123456789.12345679, -0, 2.2250738585072014e-308, 1e23, 8.41e21];
     const rows = rates.map((rate, off) => ({ part: 0, off, ts: "2026-11-21 06:00:00", number: off, rate: String(rate) }));
-    await ask(source.database, "INSERT INTO trades (part, off, ts, number, rate) FORMAT JSONEachRow", rows.map((row) => JSON.stringify(row)).join("\n"));
+    await ask(
+      source.database,
+      "INSERT INTO trades (part, off, ts, number, rate) FORMAT JSONEachRow",
+      rows.map((row) => JSON.stringify(row)).join("\n"),
+    );
     const from = await connectDatabase(source);
     const to = await connectDatabase(target);
     const pieces = (await from.view()).rows({ topic: "trade.log", partition: 0, table: "trades", to: 100n }, tradesTable);

@@ -1,6 +1,6 @@
 /** Database servers that tests start where this machine has them: MariaDB, Redis or Valkey, and ClickHouse's engine behind HTTP. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { cacheFolder } from "../../tools/cache";
@@ -39,7 +39,8 @@ function environmentOf({ root }: Program): NodeJS.ProcessEnv {
 /** The shell kills the server when the pipe closes, so also when the tests are killed. */
 async function startServer(command: readonly string[], env: NodeJS.ProcessEnv, port: number, folder: string): Promise<Server> {
   const log = join(folder, "server.log");
-  const keeper = spawn("/bin/sh", ["-c", '"$@" & read -r _; kill -KILL $!; wait $!', "server", ...command], {
+  const keep = 'exec 3<&0; "$@" 3<&- & p=$!; { read -r _; kill -KILL "$p"; } <&3 & wait "$p"';
+  const keeper = spawn("/bin/sh", ["-c", keep, "server", ...command], {
     ...{ env, cwd: folder, stdio: ["pipe", openSync(log, "w"), openSync(log, "a")] },
   });
   const stop = async (): Promise<void> => {
@@ -98,17 +99,33 @@ export async function startMariadb(program: Program, tls?: ServerCertificate): P
   const data = join(folder, "data");
   const share = join(program.root, "usr/share/mysql");
   const env = environmentOf(program);
-  const common = ["--no-defaults", "--user=root", `--datadir=${data}`, `--basedir=${join(program.root, "usr")}`, `--lc-messages-dir=${share}`];
+  const common = [
+    "--no-defaults",
+    "--user=root",
+    `--datadir=${data}`,
+    `--basedir=${join(program.root, "usr")}`,
+    `--lc-messages-dir=${share}`,
+  ];
   mkdirSync(data);
   // What mariadb-install-db does.
-  const files = ["mysql_system_tables.sql", "mysql_performance_tables.sql", "mysql_system_tables_data.sql", "maria_add_gis_sp_bootstrap.sql"];
+  const files = [
+    "mysql_system_tables.sql",
+    "mysql_performance_tables.sql",
+    "mysql_system_tables_data.sql",
+    "maria_add_gis_sp_bootstrap.sql",
+  ];
   const script = ["CREATE DATABASE mysql;", "USE mysql;", ...files.map((file) => readFileSync(join(share, file), "utf8"))];
   const user = "'mesh'@'127.0.0.1'";
   script.push("FLUSH PRIVILEGES;", `CREATE USER ${user} IDENTIFIED BY 'secret';`, `GRANT ALL ON *.* TO ${user} WITH GRANT OPTION;`, "");
   execFileSync(program.path, [...common, "--innodb-log-file-size=64M", "--bootstrap"], { env, input: script.join("\n"), stdio: "pipe" });
   const port = await freePort();
   const own = ["--bind-address=127.0.0.1", `--port=${port}`, `--socket=${join(folder, "socket")}`, `--pid-file=${join(folder, "pid")}`];
-  const quick = ["--skip-name-resolve", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=64M"];
+  const quick = [
+    "--skip-name-resolve",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-buffer-pool-size=128M",
+    "--innodb-log-file-size=64M",
+  ];
   const secure = tls === undefined ? [] : [`--ssl-cert=${tls.certificate}`, `--ssl-key=${tls.key}`, "--require-secure-transport=ON"];
   return startServer([program.path, ...common, ...own, ...quick, ...secure], env, port, folder);
 }
@@ -123,12 +140,24 @@ export async function startValkey(program: Program, tls?: ServerCertificate): Pr
   const where =
     tls === undefined
       ? ["--port", String(port)]
-      : ["--port", "0", "--tls-port", String(port), "--tls-cert-file", tls.certificate, "--tls-key-file", tls.key, "--tls-auth-clients", "no"];
+      : [
+          "--port",
+          "0",
+          "--tls-port",
+          String(port),
+          "--tls-cert-file",
+          tls.certificate,
+          "--tls-key-file",
+          tls.key,
+          "--tls-auth-clients",
+          "no",
+        ];
   const authority = tls === undefined ? [] : ["--tls-ca-cert-file", tls.certificate];
   // The rights of the user of the mesh.
-  const users = ["--user", "default off", "--user", "mesh on >secret ~* &* +@all -@admin +config|get"];
-  const options = ["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no", "--databases", "64"];
-  return startServer([program.path, ...where, ...authority, ...options, ...users], environmentOf(program), port, folder);
+  const users = join(folder, "users.acl");
+  writeFileSync(users, "user default off\nuser mesh on >secret ~* &* +@all -@admin +config|get\n");
+  const options = ["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no", "--databases", "64", "--aclfile", users];
+  return startServer([program.path, ...where, ...authority, ...options], environmentOf(program), port, folder);
 }
 
 const python = [process.env["CHDB_PYTHON"] ?? "", join(cacheFolder(), "venv-chdb", "bin", "python")].find((path) => existsSync(path));

@@ -1,4 +1,5 @@
 /** The MySQL wire, on MariaDB: what the agent promises of every engine, and what is particular. */
+import type { TypeCastField } from "mysql2";
 import { createConnection, type RowDataPacket } from "mysql2/promise";
 import { createTablesSql, snapshotView } from "../../src/model/table-sql";
 import { columnNames } from "../../src/model/tables";
@@ -16,7 +17,7 @@ let databases = 0;
 async function ask(sql: string, values: unknown[] = [], database?: string): Promise<(string | null)[][]> {
   const connection = await createConnection({
     ...{ host: "127.0.0.1", port: server.port, user: "mesh", password: "secret", database, multipleStatements: true },
-    ...{ rowsAsArray: true, timezone: "Z", typeCast: (field) => field.string("utf8"), charset: "UTF8MB4_BIN" },
+    ...{ rowsAsArray: true, timezone: "Z", typeCast: (field: TypeCastField) => field.string("utf8"), charset: "UTF8MB4_BIN" },
   });
   try {
     return (await connection.query<RowDataPacket[]>(sql, values))[0] as unknown as (string | null)[][];
@@ -56,7 +57,8 @@ promises(mariadbProgram !== undefined, noMariadb, {
     const names = columnNames(table);
     const values = rows.map((row) => names.map((name) => valueOf(name, row)));
     await inDatabase(database, `INSERT INTO \`${table.name}\` (${names.map((name) => `\`${name}\``).join(", ")}) VALUES ?`, [values]);
-    const sql = "INSERT INTO mesh_offsets (`topic`, `partition`, next_offset) VALUES (?) ON DUPLICATE KEY UPDATE next_offset = VALUES(next_offset)";
+    const sql =
+      "INSERT INTO mesh_offsets (`topic`, `partition`, next_offset) VALUES (?) ON DUPLICATE KEY UPDATE next_offset = VALUES(next_offset)";
     await inDatabase(database, sql, [[topic, part, next]]);
   },
   content: async (database, table, where) => {
@@ -66,7 +68,10 @@ promises(mariadbProgram !== undefined, noMariadb, {
   },
   shown: async (database, snapshot, _topic, table) => {
     const view = snapshotView("mysql", snapshot, table);
-    const rows = await inDatabase(database, `SELECT shard, part, COUNT(*), MAX(off) FROM ${view} GROUP BY shard, part ORDER BY shard, part`);
+    const rows = await inDatabase(
+      database,
+      `SELECT shard, part, COUNT(*), MAX(off) FROM ${view} GROUP BY shard, part ORDER BY shard, part`,
+    );
     return rows.map((row) => row.join("|")).join("\n");
   },
   changeColumns: async (database) => {
@@ -96,7 +101,10 @@ describeWhere(mariadbProgram !== undefined, noMariadb)("the MySQL wire", () => {
 
   it("says the version of the server, and keeps views and databases that only look like ours", async () => {
     const database = await newDatabase();
-    await inDatabase(database, "CREATE TABLE t (a int); CREATE VIEW snap_of_mine AS SELECT a FROM t; CREATE VIEW snap_20260101t0000z_t AS SELECT a FROM t");
+    await inDatabase(
+      database,
+      "CREATE TABLE t (a int); CREATE VIEW snap_of_mine AS SELECT a FROM t; CREATE VIEW snap_20260101t0000z_t AS SELECT a FROM t",
+    );
     const session = await connectDatabase(database);
     expect(await session.version()).toMatch(/^\d+\.\d+\.\d+$/);
     await session.prepare([ordersTable]);
@@ -105,10 +113,9 @@ describeWhere(mariadbProgram !== undefined, noMariadb)("the MySQL wire", () => {
     expect(await session.snapshots()).toEqual([]);
     await session.createViews(snapshotId, { orders: ordersTable }, 2);
     await session.close();
-    expect((await inDatabase(database, "SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE() ORDER BY 1")).flat()).toEqual([
-      `snap_${snapshotId}_orders`,
-      "snap_of_mine",
-    ]);
+    expect(
+      (await inDatabase(database, "SELECT table_name FROM information_schema.views WHERE table_schema = DATABASE() ORDER BY 1")).flat(),
+    ).toEqual([`snap_${snapshotId}_orders`, "snap_of_mine"]);
   });
 
   it("is encrypted and proves the server's certificate where the settings say so", async () => {
@@ -121,7 +128,9 @@ describeWhere(mariadbProgram !== undefined, noMariadb)("the MySQL wire", () => {
       expect(await session.version()).toMatch(/^10\.|^11\./);
       await session.close();
       // The certificate is not of an authority that Node knows; and without encryption the server lets nobody in.
-      await expect(connectDatabase({ ...database, tls: {} })).rejects.toThrow("check the certificate of the database and database.tls.caFile");
+      await expect(connectDatabase({ ...database, tls: {} })).rejects.toThrow(
+        "check the certificate of the database and database.tls.caFile",
+      );
       await expect(connectDatabase(database)).rejects.toThrow("database mysql at 127.0.0.1");
     } finally {
       await secure.stop();

@@ -34,22 +34,30 @@ promises(postgresBin !== undefined, noPostgres, {
       ...{ part, off, ts: `${timeText(ts)}Z`, key, ...jsonOf(values) },
     }));
     const names = columnNames(table).map((name) => `"${name}"`);
-    await client.query(`INSERT INTO "${table.name}" (${names.join(", ")}) SELECT ${names.join(", ")} FROM jsonb_populate_recordset(NULL::"${table.name}", $1)`, [
-      JSON.stringify(given),
-    ]);
+    await client.query(
+      `INSERT INTO "${table.name}" (${names.join(", ")}) SELECT ${names.join(", ")} FROM jsonb_populate_recordset(NULL::"${table.name}", $1)`,
+      [JSON.stringify(given)],
+    );
     await client.query(
       "INSERT INTO mesh_offsets VALUES ($1, $2, $3) ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset",
       [topic, part, next],
     );
     await client.end();
   },
-  content: (database, table, where) => {
+  content: async ({ host, port, database }, table, where) => {
     const condition = where === undefined ? "" : `WHERE part = ${where.part} AND off < ${where.below}`;
-    return Promise.resolve(psql(database, `SELECT * FROM "${table.name}" ${condition} ORDER BY part, off;`));
+    const client = new pg.Client({ host, port, database, user: "mesh" });
+    await client.connect();
+    const { rows } = await client.query<{ row: string }>(`SELECT t::text AS row FROM "${table.name}" t ${condition} ORDER BY part, off`);
+    await client.end();
+    return rows.map(({ row }) => row).join("\n");
   },
   shown: (database, snapshot, _topic, table) =>
     Promise.resolve(
-      psql(database, `SELECT shard, part, count(*), max(off) FROM ${snapshotView("postgres", snapshot, table)} GROUP BY 1, 2 ORDER BY 1, 2;`),
+      psql(
+        database,
+        `SELECT shard, part, count(*), max(off) FROM ${snapshotView("postgres", snapshot, table)} GROUP BY 1, 2 ORDER BY 1, 2;`,
+      ),
     ),
   changeColumns: (database) =>
     Promise.resolve(void psql(database, "ALTER TABLE trades DROP COLUMN more CASCADE; ALTER TABLE trades ADD COLUMN extra text;")),

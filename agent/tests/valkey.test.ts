@@ -18,6 +18,7 @@ async function ask(database: DatabaseSettings, ...commands: Word[][]): Promise<R
   const client = createClient({
     ...{ socket: { host: "127.0.0.1", port: server.port }, username: "mesh", password: "secret", database: Number(database.database) },
     RESP: 2,
+    commandOptions: { timeout: 0 },
   });
   await client.connect();
   try {
@@ -45,7 +46,7 @@ promises(valkeyProgram !== undefined, noValkey, {
   ingest: async (database, topic, table, part, rows, next) => {
     const entries = rows.map(({ off, ts, key, values }) => {
       const fields = Object.entries({ ts, key, ...values }).flatMap(([name, value]): [string, string][] => {
-        const text = timeNames.includes(name) && value !== null ? new Date(value as number).toISOString().replace("Z", "000Z") : String(value);
+        const text = timeNames.includes(name) && value !== null ? new Date(value).toISOString().replace("Z", "000Z") : String(value);
         return value === null || value === undefined ? [] : [[name, text]];
       });
       return ["XADD", stream(table.name, part), `${off}-1`, ...fields.flat()];
@@ -56,7 +57,9 @@ promises(valkeyProgram !== undefined, noValkey, {
     const parts = where === undefined ? [0, 1, 2, 3] : [where.part];
     const end = where === undefined ? "+" : where.below === 0 ? "0-0" : `(${where.below}-0`;
     const all = await ask(database, ...parts.map((part) => ["XRANGE", stream(table.name, part), "-", end]));
-    return (all as Reply[][]).map((entries, index) => entries.map((entry) => `${parts[index]} ${JSON.stringify(entry)}\n`).join("")).join("");
+    return (all as Reply[][])
+      .map((entries, index) => entries.map((entry) => `${parts[index]} ${JSON.stringify(entry)}\n`).join(""))
+      .join("");
   },
   // As a service reads: below the cuts that the hash says.
   shown: async (database, snapshot, topic, table) => {
@@ -65,7 +68,10 @@ promises(valkeyProgram !== undefined, noValkey, {
     for (let at = 0; at < cuts.length; at += 2) {
       const [name, part] = cuts[at].split("/");
       if (name === topic && cuts[at + 1] !== "0") {
-        const [entries] = (await ask(database, ["XRANGE", stream(table.name, Number(part)), "-", `(${cuts[at + 1]}-0`])) as [string, unknown][][];
+        const [entries] = (await ask(database, ["XRANGE", stream(table.name, Number(part)), "-", `(${cuts[at + 1]}-0`])) as [
+          string,
+          unknown,
+        ][][];
         lines.push(`${Number(part) % 2}|${part}|${entries.length}|${entries[entries.length - 1][0].split("-")[0]}`);
       }
     }
@@ -124,7 +130,15 @@ describeWhere(valkeyProgram !== undefined, noValkey)("Valkey", () => {
   it("keeps every byte of what others have written, and goes on from page to page", async () => {
     const [source, target] = [await newDatabase(), await newDatabase()];
     const bytes = Buffer.from(Array.from({ length: 256 }, (_unused, byte) => byte));
-    const entries = Array.from({ length: 1500 }, (_unused, off) => ["XADD", stream("orders", 0), `${off}-1`, "ts", "2026-11-21T06:00:00.000001Z", "doc", bytes]);
+    const entries = Array.from({ length: 1500 }, (_unused, off) => [
+      "XADD",
+      stream("orders", 0),
+      `${off}-1`,
+      "ts",
+      "2026-11-21T06:00:00.000001Z",
+      "doc",
+      bytes,
+    ]);
     await ask(source, ...entries);
     const [from, to] = [await connectDatabase(source), await connectDatabase(target)];
     const rows = (await from.view()).rows({ topic: "orders", partition: 0, table: "orders", to: 1400n }, ordersTable);
@@ -161,7 +175,9 @@ describeWhere(valkeyProgram !== undefined, noValkey)("Valkey", () => {
       const session = await connectDatabase({ ...database, tls: { caFile: certificate.certificate } });
       expect(await session.snapshots()).toEqual([]);
       await session.close();
-      await expect(connectDatabase({ ...database, tls: {} })).rejects.toThrow("check the certificate of the database and database.tls.caFile");
+      await expect(connectDatabase({ ...database, tls: {} })).rejects.toThrow(
+        "check the certificate of the database and database.tls.caFile",
+      );
     } finally {
       await secure.stop();
       removeFolder(folder);

@@ -18,18 +18,26 @@ interface StockProgram {
   command: string;
   /** Settings of the input. */
   input: string;
+  /** Settings of the output. */
+  output: string;
 }
 
 /** The stock engines by the name of their program. */
 export const stockPrograms: Readonly<Record<string, StockProgram>> = {
   connect: {
     image: "docker.redpanda.com/redpandadata/connect:4.105.0",
-    // It reports its configuration's shape to its makers otherwise.
+    // It sends usage data to its makers otherwise.
     command: "/redpanda-connect run --disable-telemetry",
     // `committed` is `auto.offset.reset=none`: where Kafka has deleted what is asked for, nothing is skipped without a word.
     input: "start_offset: committed\ntransaction_isolation_level: read_committed\n",
+    output: "",
   },
-  bento: { image: "ghcr.io/warpstreamlabs/bento:1.10.0", command: "/bento run", input: "auto_offset_reset: none\n" },
+  bento: {
+    image: "ghcr.io/warpstreamlabs/bento:1.10.0",
+    command: "/bento run",
+    input: "auto_offset_reset: none\n",
+    output: "init_verify_conn: true\n",
+  },
 };
 
 /** The program of `engine: { stock: {} }`. */
@@ -101,6 +109,7 @@ export interface StockConfig {
  */
 export function renderStockConfig(config: StockConfig): string {
   const { database } = config;
+  const program = stockPrograms[config.program];
   const dsn = `postgres://${database.serviceName}:${database.port}/${encodeURIComponent(database.database)}?sslmode=disable&connect_timeout=10`;
   return `${common}input:
   kafka_franz:
@@ -108,7 +117,7 @@ export function renderStockConfig(config: StockConfig): string {
     topics: ["\${KAFKA_TOPICS}"]
     consumer_group: ""
     client_id: ${JSON.stringify(config.clientId)}
-${indent(stockPrograms[config.program].input, 4)}    checkpoint_limit: ${4 * config.batchSize}
+${indent(program.input, 4)}    checkpoint_limit: ${4 * config.batchSize}
     fetch_max_partition_bytes: 256KiB
     fetch_max_wait: 500ms
     multi_header: true
@@ -157,8 +166,7 @@ output:
   sql_raw:
     driver: postgres
     dsn: ${JSON.stringify(dsn)}
-    init_verify_conn: true
-    max_in_flight: 1
+${indent(program.output, 4)}    max_in_flight: 1
     query: |
 ${indent(writeBatchSql(config.tables).trimEnd(), 6)}
     args_mapping: |

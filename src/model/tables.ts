@@ -115,7 +115,7 @@ function normalizeColumns(problems: Problems, path: string, columns: Record<stri
   if (!checkObject(problems, path, columns)) {
     return [];
   }
-  return Object.entries(columns as Record<string, ColumnArgs>).map(([name, args]) =>
+  return Object.entries(columns).map(([name, args]) =>
     normalizeColumn(problems, keyPath(path, name), name, args),
   );
 }

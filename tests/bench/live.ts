@@ -14,7 +14,7 @@ import { projectRoot } from "../../tools/paths";
 import { fetchReferees, liveReferees } from "../../tools/referees";
 import { defaultBentoImage } from "../../src/ingest/stock";
 import { eventually } from "../support/cluster";
-import { liveMesh, nextSnapshot } from "../support/live";
+import { liveMesh } from "../support/live";
 import { liftCpuLimits } from "./cgroups";
 import { measureOneNode } from "./one-node";
 import { Report } from "./report";
@@ -59,23 +59,21 @@ async function main(): Promise<void> {
   await fetchReferees(liveReferees);
   const images = await packImages([defaultBentoImage]);
   const began = performance.now();
-  const snapshot = nextSnapshot(75);
   const mesh = await liveMesh({
     topics: ["orders", "events", "orders-dead"].map((name) => ({ name, partitions: name === "orders-dead" ? 1 : 16 })),
   });
   const end = onSignals(() => mesh.stop());
   let stopLifting = (): void => undefined;
+  const bench: Bench = { mesh, report: new Report(), sizes };
   try {
-    const bench: Bench = { mesh, report: new Report(), sizes };
     bench.report.say("the cluster is up");
     stopLifting = liftCpuLimits(mesh);
-    if (only !== "one-node") await measureThreeNodes(bench, { began, snapshot });
+    if (only !== "one-node") await part("three-nodes", () => measureThreeNodes(bench, began));
     if (only === undefined) await emptyTopic(bench, "orders");
     if (only !== "three-nodes") {
       await mesh.ground.cluster.importImage(images[defaultBentoImage], "n-1");
-      await measureOneNode(bench);
+      await part("one-node", () => measureOneNode(bench));
     }
-    process.stdout.write(`\n${bench.report.table()}\n`);
     const machine = {
       cpus: os.cpus().length,
       model: os.cpus()[0]?.model,
@@ -89,9 +87,21 @@ async function main(): Promise<void> {
     });
     process.stdout.write(`\n${file}\n`);
   } finally {
+    // What has been measured is worth showing when the rest fails, too.
+    if (bench.report.values.length > 0) process.stdout.write(`\n${bench.report.table()}\n`);
     stopLifting();
     end();
     await mesh.stop();
+  }
+}
+
+/** A part that fails must not cost the values of the other. */
+async function part(name: string, measure: () => Promise<void>): Promise<void> {
+  try {
+    await measure();
+  } catch (error) {
+    process.stderr.write(`${name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = 1;
   }
 }
 

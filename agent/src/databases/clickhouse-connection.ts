@@ -44,7 +44,7 @@ export function connectClickhouse(settings: DatabaseSettings): ClickhouseConnect
     });
     const body = data ?? Buffer.from(statement);
     const options = {
-      ...{ host, port, method: "POST", path: `/?${query}`, agent: false as const },
+      ...{ host, port, method: "POST", path: `/?${query.toString()}`, agent: false as const },
       headers: { "x-clickhouse-user": user, "x-clickhouse-key": password, "content-length": body.length },
       ...tls,
     };

@@ -26,10 +26,15 @@ const pageRows = { first: 1000, most: 500_000 };
  * The rows of a partition below an offset, in their order, page by page: a page is read as fast as it comes, because a server gives up on a reader that waits
  * for a slow store.
  */
-export async function* dumpRows(connection: ClickhouseConnection, table: TableFacts, partition: number, to: bigint): AsyncGenerator<Buffer> {
+export async function* dumpRows(
+  connection: ClickhouseConnection,
+  table: TableFacts,
+  partition: number,
+  to: bigint,
+): AsyncGenerator<Buffer> {
   const columns = columnNames(table).map((name) => (timeColumns(table).includes(name) ? timeText(name) : quoteName(dialect, name)));
   let count = pageRows.first;
-  for (let from = 0n; from < to; ) {
+  for (let from = 0n; from < to;) {
     const where = `part = ${partition} AND off >= ${from} AND off < ${to} ORDER BY part, off LIMIT ${count}`;
     const query = `SELECT ${columns.join(", ")} FROM ${quoteName(dialect, table.name)} FINAL WHERE ${where} FORMAT TabSeparated`;
     const chunks: Buffer[] = [];
@@ -139,5 +144,10 @@ function countRows(bytes: Buffer): number {
 
 function lastOffset(page: Buffer): bigint {
   const start = page.length < 2 ? 0 : page.lastIndexOf(10, page.length - 2) + 1;
-  return BigInt(page.subarray(start, start + 64).toString("latin1").split("\t")[1]);
+  return BigInt(
+    page
+      .subarray(start, start + 64)
+      .toString("latin1")
+      .split("\t")[1],
+  );
 }

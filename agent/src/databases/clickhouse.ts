@@ -33,10 +33,12 @@ export const clickhouse: DatabaseEngine = {
       state: () => stateOf(connection),
       view: async () => {
         const state = await stateOf(connection);
-        const rows = (table: TableFacts, partition: number, to: bigint): AsyncIterable<Buffer> => dumpRows(connection, table, partition, to);
+        const rows = (table: TableFacts, partition: number, to: bigint): AsyncIterable<Buffer> =>
+          dumpRows(connection, table, partition, to);
         return {
           ...state,
-          rows: (block, table) => steadyRows(connection.name, block, rows(table, block.partition, block.to), state, () => stateOf(connection)),
+          rows: (block, table) =>
+            steadyRows(connection.name, block, rows(table, block.partition, block.to), state, () => stateOf(connection)),
         };
       },
       remainsOf: async (shard) => takenBy(await stateOf(connection), shard, false),
@@ -110,13 +112,22 @@ async function readOffsets(connection: ClickhouseConnection, table: string, snap
 }
 
 /** One insert of one block, so all or none. */
-async function insertOffsets(connection: ClickhouseConnection, table: string, offsets: ByPartition<bigint>, snapshot?: string): Promise<void> {
+async function insertOffsets(
+  connection: ClickhouseConnection,
+  table: string,
+  offsets: ByPartition<bigint>,
+  snapshot?: string,
+): Promise<void> {
   const columns = [...(snapshot === undefined ? [] : ["snapshot"]), "topic", '"partition"', "next_offset"];
   const rows = Object.entries(offsets).flatMap(([topic, numbers]) =>
     Object.entries(numbers).map(([number, next]) => `${[...(snapshot === undefined ? [] : [snapshot]), topic, number, next].join("\t")}\n`),
   );
   if (rows.length > 0) {
-    await connection.run(`INSERT INTO ${table} (${columns.join(", ")}) FORMAT TabSeparated`, { async_insert: "0" }, Buffer.from(rows.join("")));
+    await connection.run(
+      `INSERT INTO ${table} (${columns.join(", ")}) FORMAT TabSeparated`,
+      { async_insert: "0" },
+      Buffer.from(rows.join("")),
+    );
   }
 }
 
@@ -165,7 +176,7 @@ async function restore(
   }
   // A statement of an attempt that was killed may still be carried out.
   const statementId = `mesh-restore-${database}-${shard.shard}-`;
-  await connection.run("KILL QUERY WHERE startsWith(query_id, {id:String}) SYNC", { param_id: statementId });
+  await connection.run(`KILL QUERY WHERE startsWith(query_id, '${statementId}') SYNC`);
   await removeRows(connection, shard);
   const writer = rowWriter(connection, statementId);
   await fill(writer);
@@ -174,7 +185,11 @@ async function restore(
     const written = writer.counts.filter((count) => count.table === table).reduce((sum, { rows }) => sum + rows, 0);
     const found = await countRows(connection, table, numbers);
     if (found !== written) {
-      throw disturbed(`${connection.name}, table ${table.name}`, `the ${written} rows of shard ${shard.shard} that were written`, `${found}`);
+      throw disturbed(
+        `${connection.name}, table ${table.name}`,
+        `the ${written} rows of shard ${shard.shard} that were written`,
+        `${found}`,
+      );
     }
   }
   const taken = takenBy(await stateOf(connection), shard, true);
@@ -187,7 +202,14 @@ async function restore(
 }
 
 function disturbed(what: string, expected: string, found: string): AgentError {
-  return new AgentError({ kind: "incomplete", what, expected, found, todo: "another agent restores it too; the agent tries again", retry: true });
+  return new AgentError({
+    kind: "incomplete",
+    what,
+    expected,
+    found,
+    todo: "another agent restores it too; the agent tries again",
+    retry: true,
+  });
 }
 
 async function firstOffsets(connection: ClickhouseConnection, { partitions, tables }: ShardTables): Promise<ByPartition<bigint>> {
@@ -218,7 +240,9 @@ async function drop(connection: ClickhouseConnection, shard: ShardTables): Promi
 
 async function snapshots(connection: ClickhouseConnection): Promise<string[]> {
   const prefix = snapshotSchema("");
-  const databases = await connection.rows("SELECT name FROM system.databases WHERE startsWith(name, {prefix:String})", { param_prefix: prefix });
+  const databases = await connection.rows("SELECT name FROM system.databases WHERE startsWith(name, {prefix:String})", {
+    param_prefix: prefix,
+  });
   const cuts = await orEmpty(connection.rows(`SELECT DISTINCT snapshot FROM ${cutsTable}`));
   // Databases that only look like ours stay.
   return [...new Set([...databases.map(([name]) => name.slice(prefix.length)), ...cuts.map(([id]) => id)])].filter(isSnapshotId).sort();

@@ -5,7 +5,9 @@ import type { DatabaseSettings } from "./database";
 
 /** Options of Node's TLS; undefined where the connection is not encrypted. Without a file the authorities are those that Node comes with. */
 export function tlsOptions({ tls }: DatabaseSettings): { rejectUnauthorized: true; ca?: Buffer } | undefined {
-  return tls === undefined ? undefined : { rejectUnauthorized: true, ...(tls.caFile === undefined ? {} : { ca: readAuthority(tls.caFile) }) };
+  return tls === undefined
+    ? undefined
+    : { rejectUnauthorized: true, ...(tls.caFile === undefined ? {} : { ca: readAuthority(tls.caFile) }) };
 }
 
 /** How messages call a database. */
@@ -15,6 +17,9 @@ export function databaseName({ host, port, database }: DatabaseSettings): string
 
 /** Of Node's TLS: no second try cures them. */
 const certificateCodes = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS)/;
+
+/** What to do about a certificate. */
+export const certificateAdvice = "check the certificate of the database and database.tls.caFile";
 
 /**
  * A failure of the database.
@@ -33,7 +38,7 @@ export function databaseFailure(
   }
   const code = (error as { code?: unknown }).code;
   const isCertificate = typeof code === "string" && certificateCodes.test(code);
-  const known = advice ?? (isCertificate ? "check the certificate of the database and database.tls.caFile" : undefined);
+  const known = advice ?? (isCertificate ? certificateAdvice : undefined);
   return new AgentError({
     kind: "unreachable",
     what: name,

@@ -3,7 +3,7 @@ import type { Readable } from "node:stream";
 import { type Connection, createConnection, type RowDataPacket, type TypeCastField } from "mysql2";
 import { requiredVariable } from "../environment";
 import { AgentError } from "../errors";
-import { databaseFailure, databaseName, tlsOptions } from "./connection";
+import { certificateAdvice, databaseFailure, databaseName, tlsOptions } from "./connection";
 import type { DatabaseSettings } from "./database";
 
 /** A connection, one for one job. */
@@ -104,7 +104,9 @@ export async function connectMysql(settings: DatabaseSettings): Promise<MysqlCon
 /** The number of a server's error, where it is one. https://mariadb.com/kb/en/mariadb-error-codes/ */
 export function errorNumberOf(error: unknown): number | undefined {
   const cause = error instanceof AgentError ? error.cause : error;
-  return (cause as { errno?: number; sqlState?: string } | undefined)?.sqlState === undefined ? undefined : (cause as { errno: number }).errno;
+  return (cause as { errno?: number; sqlState?: string } | undefined)?.sqlState === undefined
+    ? undefined
+    : (cause as { errno: number }).errno;
 }
 
 async function connected(name: string, create: () => Connection): Promise<Connection> {
@@ -140,7 +142,21 @@ const advice: Record<number, string> = {
 /** DISK_FULL, RECORD_FILE_FULL */
 const full = [1021, 1114];
 
+/** The library gives failures of TLS codes of its own. */
+function adviceOn(error: unknown): string | undefined {
+  const { code, message } = error as { code?: string; message: string };
+  if (code === "HANDSHAKE_NO_SSL_SUPPORT") {
+    return "give the server a certificate, or leave database.tls out";
+  }
+  return code === "HANDSHAKE_SSL_ERROR" && /certificate|altnames|issuer/i.test(message) ? certificateAdvice : undefined;
+}
+
 function failure(name: string, error: unknown): AgentError {
   const number = errorNumberOf(error) ?? 0;
-  return databaseFailure(name, error, advice[number], full.includes(number) ? "the database is full; make room" : undefined);
+  return databaseFailure(
+    name,
+    error,
+    advice[number] ?? adviceOn(error),
+    full.includes(number) ? "the database is full; make room" : undefined,
+  );
 }

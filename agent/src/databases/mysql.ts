@@ -36,10 +36,12 @@ export const mysql: DatabaseEngine = {
           await connection.run("START TRANSACTION");
         }
         const state = await stateOf(connection);
-        const rows = (table: TableFacts, partition: number, to: bigint): AsyncIterable<Buffer> => dumpRows(connection, table, partition, to);
+        const rows = (table: TableFacts, partition: number, to: bigint): AsyncIterable<Buffer> =>
+          dumpRows(connection, table, partition, to);
         return {
           ...state,
-          rows: (block, table) => steadyRows(connection.name, block, rows(table, block.partition, block.to), state, () => stateOf(connection)),
+          rows: (block, table) =>
+            steadyRows(connection.name, block, rows(table, block.partition, block.to), state, () => stateOf(connection)),
         };
       },
       remainsOf: (shard) => remainsOf(connection, shard),
@@ -136,7 +138,9 @@ async function remainsOf(connection: MysqlConnection, { partitions, tables }: Sh
       return `next offset ${offset.next_offset} of partition ${offset.number} of ${topic}`;
     }
     const { name } = tables[topic];
-    const [row] = await connection.query<{ part: number }>(`SELECT part FROM ${quoteName(dialect, name)} WHERE part IN (?) LIMIT 1`, [numbers]);
+    const [row] = await connection.query<{ part: number }>(`SELECT part FROM ${quoteName(dialect, name)} WHERE part IN (?) LIMIT 1`, [
+      numbers,
+    ]);
     if (row !== undefined) {
       return `rows of partition ${row.part} in table ${name}`;
     }

@@ -1,4 +1,5 @@
 /** A connection to Valkey (or Redis 7): commands as they are, and failures as a person can use them. */
+import { isIP } from "node:net";
 import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
 import { requiredVariable } from "../environment";
 import { AgentError } from "../errors";
@@ -30,7 +31,7 @@ export async function connectValkey(settings: DatabaseSettings): Promise<ValkeyC
   const client = createClient({
     socket: {
       ...{ host, port, connectTimeout: 10_000, keepAlive: true, reconnectStrategy: false as const },
-      ...(tls === undefined ? { tls: false as const } : { tls: true as const, servername: host, ...tls }),
+      ...(tls === undefined ? { tls: false as const } : { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}), ...tls }),
     },
     // Without one it is the user `default`.
     ...(process.env["DATABASE_USER"] ? { username: process.env["DATABASE_USER"] } : {}),
@@ -39,7 +40,9 @@ export async function connectValkey(settings: DatabaseSettings): Promise<ValkeyC
     name: "compute-mesh-agent",
     disableClientInfo: true,
     RESP: 2,
-    commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+    maintNotifications: "disabled",
+    // The library gives up after five seconds, also on commands that only wait for a slow server.
+    commandOptions: { timeout: 0, typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
   });
   // A connection that breaks while it is idle must not end the program; the next command tells.
   client.on("error", () => undefined);

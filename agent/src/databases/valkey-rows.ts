@@ -25,7 +25,7 @@ export function dumpRows(connection: ValkeyConnection, table: TableFacts, partit
   const columns = columnsOf(table);
   const lines = async function* (): AsyncGenerator<string> {
     let count = pageEntries.first;
-    for (let from = "-"; to > 0n; ) {
+    for (let from = "-"; to > 0n;) {
       const entries = (await connection.command("XRANGE", key, from, `(${to}-0`, "COUNT", String(count))) as [Buffer, Buffer[]][];
       let size = 1;
       for (const [id, fields] of entries) {
@@ -50,7 +50,13 @@ function lineOf(columns: readonly Column[], partition: number, id: string, field
   }
   const cells = columns.map(({ name, type }) => {
     const value = values.get(name);
-    return value === undefined ? nullText : type === "boolean" ? value.charAt(0) : type === "timestamp" ? timeField(value) : escapeField(value);
+    return value === undefined
+      ? nullText
+      : type === "boolean"
+        ? value.charAt(0)
+        : type === "timestamp"
+          ? timeField(value)
+          : escapeField(value);
   });
   return [partition, id.split("-")[0], ...cells].join("\t");
 }

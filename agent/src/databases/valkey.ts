@@ -40,10 +40,12 @@ export const valkey: DatabaseEngine = {
       state: () => stateOf(connection),
       view: async () => {
         const state = await stateOf(connection);
-        const rows = (table: TableFacts, partition: number, to: bigint): AsyncIterable<Buffer> => dumpRows(connection, table, partition, to);
+        const rows = (table: TableFacts, partition: number, to: bigint): AsyncIterable<Buffer> =>
+          dumpRows(connection, table, partition, to);
         return {
           ...state,
-          rows: (block, table) => steadyRows(connection.name, block, rows(table, block.partition, block.to), state, () => stateOf(connection)),
+          rows: (block, table) =>
+            steadyRows(connection.name, block, rows(table, block.partition, block.to), state, () => stateOf(connection)),
         };
       },
       remainsOf: (shard) => remainsOf(connection, shard),
@@ -173,9 +175,7 @@ async function restore(
   const keys = [shardsTable, offsetsTable, attempt.key];
   const streams = streamsOf(shard);
   const count = String(keys.length + streams.length);
-  const taken = String(
-    await connection.command("EVAL", beginScript, count, ...keys, ...streams, number, attempt.id, ...fieldsOf(shard)),
-  );
+  const taken = String(await connection.command("EVAL", beginScript, count, ...keys, ...streams, number, attempt.id, ...fieldsOf(shard)));
   if (taken !== "") {
     return taken;
   }
@@ -189,7 +189,14 @@ async function restore(
     }
     const what = `shard ${number} in ${connection.name}`;
     const todo = "the agent tries again where the other one fails";
-    throw new AgentError({ kind: "incomplete", what, expected: "to be restored by this agent alone", found: "another one", todo, retry: true });
+    throw new AgentError({
+      kind: "incomplete",
+      what,
+      expected: "to be restored by this agent alone",
+      found: "another one",
+      todo,
+      retry: true,
+    });
   }
   return undefined;
 }

@@ -14,6 +14,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// failingCommits is a trigger that lets every seventh transaction that moves an offset fail when it commits.
+const failingCommits = `CREATE SEQUENCE attempts; CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF nextval('attempts') % 7 = 0 THEN RAISE EXCEPTION 'injected'; END IF; RETURN NULL; END $$;
+	CREATE CONSTRAINT TRIGGER fail_at_commit AFTER UPDATE ON mesh_offsets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_at_commit();`
+
 // While records and transactions (some aborted) come in, the program is killed with -9, its database crashes, commits fail and connections are cut,
 // at random moments. Afterwards the table holds exactly what a reader of committed records sees. INGEST_SEED repeats a run, INGEST_ROUNDS makes it longer.
 func TestKillsLoseNothingAndDoubleNothing(t *testing.T) {
@@ -22,12 +27,10 @@ func TestKillsLoseNothingAndDoubleNothing(t *testing.T) {
 	t.Logf("INGEST_SEED=%d INGEST_ROUNDS=%d", seed, rounds)
 	random := rand.New(rand.NewPCG(uint64(seed), 0))
 	database, dsn := server.Empty(t)
-	testdb.Exec(t, dsn, strings.Join(testdb.Schema(events), ";")+`;CREATE SEQUENCE attempts; CREATE FUNCTION fail_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-		IF nextval('attempts') % 7 = 0 THEN RAISE EXCEPTION 'injected'; END IF; RETURN NULL; END $$;
-		CREATE CONSTRAINT TRIGGER fail_at_commit AFTER UPDATE ON mesh_offsets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_at_commit();`)
+	testdb.Exec(t, dsn, strings.Join(testdb.Schema(events), ";")+";"+failingCommits)
 	cluster, brokers := broker(t, partitions)
 	stopProducing, produced := make(chan struct{}), make(chan int, 1)
-	go keepProducing(t, brokers, partitions, rand.New(rand.NewPCG(uint64(seed), 1)), stopProducing, produced)
+	go keepProducing(t, brokers, partitions, 400, rand.New(rand.NewPCG(uint64(seed), 1)), stopProducing, produced)
 	proxy := newCutter(t, server.Port, rand.New(rand.NewPCG(uint64(seed), 2)))
 	through := podOf(brokers, database, partitions)
 	through.port = proxy.port()
@@ -75,8 +78,8 @@ func setting(name string, otherwise int64) int64 {
 	return otherwise
 }
 
-// keepProducing sends batches, every third in a transaction, every second of those aborted.
-func keepProducing(t *testing.T, brokers string, partitions int32, random *rand.Rand, stop <-chan struct{}, produced chan<- int) {
+// keepProducing sends batches of at most so many records, every third in a transaction, every second of those aborted.
+func keepProducing(t *testing.T, brokers string, partitions int32, most int, random *rand.Rand, stop <-chan struct{}, produced chan<- int) {
 	plain := client(t, brokers)
 	transactional := client(t, brokers, kgo.TransactionalID("mover"))
 	ctx, n := context.Background(), 0
@@ -88,7 +91,7 @@ func keepProducing(t *testing.T, brokers string, partitions int32, random *rand.
 		case <-time.After(2 * time.Millisecond):
 		}
 		var records []*kgo.Record
-		for range 1 + random.IntN(400) {
+		for range 1 + random.IntN(most) {
 			record := value(n)
 			record.Partition = random.Int32N(partitions)
 			records = append(records, record)

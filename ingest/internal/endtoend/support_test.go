@@ -173,16 +173,16 @@ func caughtUp(t testing.TB, cluster *kfake.Cluster, dsn string) bool {
 	return true
 }
 
-// wantRows compares the table with what a reader of committed records sees in Kafka, row by row.
-func wantRows(t *testing.T, cluster *kfake.Cluster, brokers, dsn string) int {
+// wantRows compares the table with what a reader of committed records sees in Kafka, or one with more options, row by row.
+func wantRows(t *testing.T, cluster *kfake.Cluster, brokers, dsn string, more ...kgo.Opt) int {
 	t.Helper()
 	want, total := map[string]string{}, 0
 	ends, offsets := map[int32]int64{}, map[int32]kgo.Offset{}
 	for _, info := range cluster.PartitionInfos("events") {
 		ends[info.Partition], offsets[info.Partition] = info.HighWatermark, kgo.NewOffset().AtStart()
 	}
-	reader := client(t, brokers, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"events": offsets}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100*time.Millisecond))
+	reader := client(t, brokers, append([]kgo.Opt{kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{"events": offsets}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(100 * time.Millisecond)}, more...)...)
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	for open := len(ends); open > 0; {

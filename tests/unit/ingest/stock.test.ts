@@ -51,6 +51,8 @@ describe("the configuration of the stock engine", () => {
     const [connect, bento] = ["connect", "bento"].map((program) => parse(renderStockConfig(config({ program }))));
     expect(connect.input.kafka_franz).toMatchObject({ start_offset: "committed", transaction_isolation_level: "read_committed" });
     expect(bento.input.kafka_franz).toMatchObject({ auto_offset_reset: "none" });
+    expect(bento.output.sql_raw.init_verify_conn).toBe(true);
+    delete bento.output.sql_raw.init_verify_conn;
     for (const { kafka_franz } of [connect.input, bento.input]) {
       ["start_offset", "transaction_isolation_level", "auto_offset_reset"].forEach((key) => delete kafka_franz[key]);
     }
@@ -59,7 +61,7 @@ describe("the configuration of the stock engine", () => {
 
   it("has one batch in flight, written by one statement", () => {
     const output = parse(renderStockConfig(config())).output.sql_raw;
-    expect(output).toMatchObject({ driver: "postgres", max_in_flight: 1, init_verify_conn: true });
+    expect(output).toMatchObject({ driver: "postgres", max_in_flight: 1 });
     expect(output.dsn).toBe("postgres://db:5432/mesh?sslmode=disable&connect_timeout=10");
     expect(output.query).toContain("WHERE n = 'trade.log'");
     expect(output.query).not.toContain(";");
