@@ -34,8 +34,8 @@ const projects = [
 ];
 
 /**
- * @param argv `--all` gets the servers that some tests are held against first; `--live` does the same for those that run real pods, and runs nothing else;
- * everything else goes to jest.
+ * @param argv `--all` gets the servers that some tests are held against first, and runs the long live tests too; `--live` does both for the tests that run
+ * real pods, and runs nothing else; everything else goes to jest.
  */
 export async function testCommand(argv: string[]): Promise<number> {
   const onlyLive = argv.includes("--live");
@@ -55,7 +55,11 @@ export async function testCommand(argv: string[]): Promise<number> {
   if (missing !== undefined) {
     process.stderr.write(`\nThe live tests are skipped. ${missing}\n`);
   }
-  const env = { ...refereeEnvironment(), ...(missing === undefined ? {} : { LIVE_MISSING: missing }) };
+  const env = {
+    ...refereeEnvironment(),
+    ...(missing === undefined ? {} : { LIVE_MISSING: missing }),
+    ...(onlyLive || argv.includes("--all") ? { LIVE_LONG: "1" } : {}),
+  };
 
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const check of onlyLive ? [] : checks) {

@@ -4,7 +4,7 @@ import { columnNames } from "../../src/model/tables";
 import { connectDatabase } from "../src/databases";
 import type { DatabaseSettings } from "../src/databases/database";
 import { promises } from "./database-promises";
-import { chdbPython, noChdb, startChdb } from "./database-servers";
+import { chdbSite, noChdb, startChdb } from "./database-servers";
 import type { Server } from "./programs";
 import { timeNames, timeText } from "./rows";
 import { describeWhere, ordersTable, tradesTable } from "./support";
@@ -28,11 +28,11 @@ async function newDatabase(): Promise<DatabaseSettings> {
   return { engine: "clickhouse", host: "127.0.0.1", port: server.port, database };
 }
 
-promises(chdbPython !== undefined, noChdb, {
+promises(chdbSite !== undefined, noChdb, {
   engine: "clickhouse",
   leavesRemnants: true,
   start: async () => {
-    server = await startChdb(chdbPython!);
+    server = await startChdb(chdbSite!);
   },
   stop: () => server.stop(),
   database: newDatabase,
@@ -70,9 +70,9 @@ promises(chdbPython !== undefined, noChdb, {
   },
 });
 
-describeWhere(chdbPython !== undefined, noChdb)("ClickHouse", () => {
+describeWhere(chdbSite !== undefined, noChdb)("ClickHouse", () => {
   beforeAll(async () => {
-    server = await startChdb(chdbPython!);
+    server = await startChdb(chdbSite!);
     process.env["DATABASE_USER"] = "mesh";
     process.env["DATABASE_PASSWORD"] = "secret";
   }, 120_000);

@@ -160,14 +160,14 @@ export async function startValkey(program: Program, tls?: ServerCertificate): Pr
   return startServer([program.path, ...where, ...authority, ...options], environmentOf(program), port, folder);
 }
 
-const python = [process.env["CHDB_PYTHON"] ?? "", join(cacheFolder(), "venv-chdb", "bin", "python")].find((path) => existsSync(path));
-export const chdbPython = python;
-export const noChdb = "no ClickHouse: have a Python with the package chdb in venv-chdb of the tool cache, or name it in CHDB_PYTHON";
+/** Folder of Python packages with chdb; undefined where there is none. */
+export const chdbSite = process.env["CHDB_SITE"];
+export const noChdb = "no ClickHouse: `npm run test:all` gets the Python package chdb; CHDB_SITE names the folder that has it";
 
 /** ClickHouse's engine behind as much of its HTTP interface as is used here. It asks for no password. */
-export async function startChdb(program: string): Promise<Server> {
+export async function startChdb(site: string): Promise<Server> {
   const folder = temporaryFolder();
   const port = await freePort();
   const facade = join(__dirname, "..", "..", "ingest", "internal", "testserver", "clickhouse_http.py");
-  return startServer([program, facade, String(port), folder], process.env, port, folder);
+  return startServer(["python3", facade, String(port), folder], { ...process.env, PYTHONPATH: site }, port, folder);
 }

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import pg from "pg";
-import { type LiveMesh, type Pod, processesOf } from "../support/live";
+import { firstProcess, type LiveMesh, type Pod, processesOf } from "../support/live";
 
 export interface InsideOptions {
   /** File of this machine that is the standard input. Default: none. */
@@ -20,8 +20,7 @@ export async function inside(
   command: readonly string[],
   options: InsideOptions = {},
 ): Promise<{ seconds: number; text: string }> {
-  const [pid] = processesOf(pod, container);
-  if (pid === undefined) throw new Error(`the container ${container} of ${pod.metadata.name} does not run`);
+  const pid = firstProcess(pod, container);
   const own = fs.readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
   const more = Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`);
   const enter = [`--target=${pid}`, "--mount", "--net", "--pid", "--uts", "--setuid=65532", "--setgid=65532"];

@@ -139,7 +139,7 @@ async function gathererBesidePods(bench: Bench, gatherers: Pod[], snapshot: stri
         value: merged.p50,
         unit: "ms",
         beside: { what: "client asks all pods itself", value: all.p50 },
-        detail: `+${short(merged.p50 - all.p50)} ms`,
+        detail: `difference ${short(merged.p50 - all.p50)} ms`,
       });
     }
   }

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseSnapshotId } from "../../src/model/snapshot-id";
 import { eventually } from "../support/cluster";
 import {
-  describeLive,
+  describeLongLive,
   isReady,
   liveMesh,
   type LiveMesh,
@@ -204,7 +204,7 @@ async function round(number: number, kind: string): Promise<void> {
   }
 }
 
-describeLive(`kills at random moments (CHAOS_SEED=${seed}, ${rounds} rounds)`, () => {
+describeLongLive(`kills at random moments (CHAOS_SEED=${seed}, ${rounds} rounds)`, () => {
   beforeAll(async () => {
     say(`CHAOS_SEED=${seed}`);
     mesh = await liveMesh({

@@ -13,7 +13,7 @@ import { type FaultProxy, startFaultProxy } from "../../tools/live/faults";
 import { createTopics, type TopicSpec } from "../../tools/live/kafka";
 import { kafkaPort, storePort } from "../../tools/live/mesh";
 import { eventually } from "../support/cluster";
-import { describeLive, isReady, liveMesh, type LiveMesh, liveMeshConfig, liveNodes, podsReady, type Truth } from "../support/live";
+import { describeLongLive, isReady, liveMesh, type LiveMesh, liveMeshConfig, liveNodes, podsReady, type Truth } from "../support/live";
 import {
   agent,
   askPod,
@@ -108,7 +108,7 @@ async function onDisk(node: string, script: string): Promise<string> {
   return execFileSync(program, [...args, "sh", "-c", `cd ${folder} && { ${script}; }`], { encoding: "utf8", stdio: "pipe" });
 }
 
-describeLive("a mesh in trouble", () => {
+describeLongLive("a mesh in trouble", () => {
   beforeAll(async () => {
     mesh = await liveMesh({ topics });
     const { address } = mesh.ground.cluster;

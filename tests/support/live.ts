@@ -22,6 +22,9 @@ export const describeLive: jest.Describe =
   // Benchmarks come here without jest.
   typeof describe === "undefined" ? (undefined as never) : process.env["LIVE_MISSING"] === undefined ? describe : describe.skip;
 
+/** As `describeLive`, for files that take long: `npm run test:live` and `npm run test:all` run them, `npm test` counts them as skipped. */
+export const describeLongLive: jest.Describe = process.env["LIVE_LONG"] === undefined ? describeLive?.skip : describeLive;
+
 /** Sums of records, as mesh-load prints them and as the example service answers. */
 export interface Sums {
   count: number;
@@ -214,10 +217,7 @@ async function query<T>(ground: LiveGround, request: ApiRequest, pod: Pod, names
 
 /** Runs a command among the processes of a container, with its files, network and environment; standard output and errors together, and the exit code. */
 async function exec(pod: Pod, container: string, command: string[]): Promise<{ code: number; output: string }> {
-  const [pid] = processesOf(pod, container);
-  if (pid === undefined) {
-    throw new Error(`the container ${container} of ${pod.metadata.name} does not run`);
-  }
+  const pid = firstProcess(pod, container);
   const variables = fs.readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
   const enter = ["nsenter", `--target=${pid}`, "--mount", "--net", "--pid", "--uts", "--setuid=65532", "--setgid=65532"];
   const child = spawn(enter[0], [...enter.slice(1), "env", "-i", ...variables, ...command], { stdio: ["ignore", "pipe", "pipe"] });
@@ -231,7 +231,22 @@ async function exec(pod: Pod, container: string, command: string[]): Promise<{ c
   });
 }
 
-/** Process ids of a container as this machine sees them, found by its id in their control groups; the container's first process comes first. */
+/** The process that is number 1 within the container: the others come and go, and where numbers begin anew the smallest is not the oldest. */
+export function firstProcess(pod: Pod, container: string): number {
+  const pid = processesOf(pod, container).find((one) => {
+    try {
+      return /^NSpid:.*\t1$/m.test(fs.readFileSync(`/proc/${one}/status`, "utf8"));
+    } catch {
+      return false; // it has ended meanwhile
+    }
+  });
+  if (pid === undefined) {
+    throw new Error(`the container ${container} of ${pod.metadata.name} does not run`);
+  }
+  return pid;
+}
+
+/** Process ids of a container as this machine sees them, found by its id in their control groups. */
 export function processesOf(pod: Pod, container: string): number[] {
   const status = pod.status.containerStatuses?.find(({ name }) => name === container);
   const id = status?.containerID?.split("//")[1];

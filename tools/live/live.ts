@@ -198,7 +198,7 @@ async function down(argv: string[]): Promise<number> {
   const code = await liveDown(argv);
   if (code === 0 && !existsSync(liveFolder(defaultLiveName))) {
     const env = await pulumiEnvironment();
-    await pulumiOutput(env, ["stack", "rm", stack, "--force", "--yes", "--non-interactive"]).catch((error: Error) => {
+    await pulumiOutput(env, ["stack", "rm", stack, "--force", "--preserve-config", "--yes", "--non-interactive"]).catch((error: Error) => {
       if (!/no stack named|not found/.test(error.message)) throw error;
     });
   }
