@@ -69,9 +69,9 @@ describe("every kind of object", () => {
     const up = succeeded(await stack.up());
     expect(up.changeSummary).toEqual({ create: 16 });
     expect(up.messages.filter((message) => message.text.includes("stand-in"))).toHaveLength(1);
-    expect(up.messages).toContainEqual(
-      expect.objectContaining({ ephemeral: true, text: expect.stringContaining("of 2 replicas") as string }),
-    );
+    // What it says depends on how fast the controllers are; that it says something of workloads while they come up does not.
+    const said = up.messages.filter(({ ephemeral, urn }) => ephemeral && /::kubernetes:(apps|batch)\/v1:/.test(urn));
+    expect(said.map(({ text }) => text).join("\n")).toMatch(/has not seen it yet|of \d+ (replicas|completions|pods)/);
     expect(await stack.outputs()).toMatchObject({ ready: 1 });
     succeeded(await stack.preview({ args: ["--expect-no-changes"] }));
   }, 240_000);
