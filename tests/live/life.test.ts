@@ -86,15 +86,20 @@ async function customers(version: string, snapshot: string, namespace = "mesh"):
 const sumsOf = (of: Truth): Record<string, Pick<Sums, "count" | "sum">> =>
   Object.fromEntries(Object.entries(of.byKey).map(([key, { count, sum }]) => [key, { count, sum }]));
 
-/** Waits until the gatherer has an owner for every shard. */
+/** Waits until answers are complete and stay so: gatherers look every two seconds, each for itself, and pods roll one after the other. */
 async function complete(version: string, snapshot: string, seconds: number, namespace = "mesh"): Promise<void> {
+  let inARow = 0;
   await eventually(
-    `a complete answer of ${version} at ${snapshot}`,
-    () =>
-      ask("/total", version, snapshot, namespace).then(
+    `complete answers of ${version} at ${snapshot}`,
+    async () => {
+      const whole = await ask("/total", version, snapshot, namespace).then(
         (answer) => answer.complete,
         () => false,
-      ),
+      );
+      inARow = whole ? inARow + 1 : 0;
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return inARow === 12;
+    },
     seconds,
   );
 }
@@ -265,6 +270,7 @@ describeLive("a mesh of real pods", () => {
         240,
       );
       expect(held.map(({ rows }) => rows.length).sort()).toEqual([5, 5, 6]);
+      await podsReady(mesh, `compute-mesh.dev/version=v1,compute-mesh.dev/part=v1-${first.id}`, 3, 240);
       await complete("v1", first.id, 240);
       expect(await customers("v1", first.id)).toEqual(sumsOf(truth));
       const rows = await mesh.onDatabases<{ rows: string }>("SELECT count(*) AS rows FROM orders");
