@@ -115,9 +115,7 @@ function normalizeColumns(problems: Problems, path: string, columns: Record<stri
   if (!checkObject(problems, path, columns)) {
     return [];
   }
-  return Object.entries(columns).map(([name, args]) =>
-    normalizeColumn(problems, keyPath(path, name), name, args),
-  );
+  return Object.entries(columns).map(([name, args]) => normalizeColumn(problems, keyPath(path, name), name, args));
 }
 
 function normalizeColumn(problems: Problems, path: string, name: string, args: ColumnArgs): ColumnFacts {
