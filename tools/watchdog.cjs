@@ -5,38 +5,15 @@
  * Plain JavaScript on purpose: tests run from TypeScript sources, before anything is compiled. It ends as well when the folder is gone.
  */
 "use strict";
-const { execFileSync } = require("node:child_process");
 const fs = require("node:fs");
 const path = require("node:path");
+const { startTimeOf } = require("./start-time.cjs");
 
 const ownerPid = Number(process.argv[2]);
 const folder = process.argv[3];
 if (!Number.isInteger(ownerPid) || ownerPid < 2 || !folder || !path.isAbsolute(folder) || !fs.existsSync(path.join(folder, "ephemeral"))) {
   process.stderr.write("usage: node watchdog.cjs <ownerPid> <absolute folder of an ephemeral cluster> [ownerStartTime]\n");
   process.exit(2);
-}
-
-/** As `startTimeOf` in process-identity.ts: both read the same recorded values. */
-function startTimeOf(pid) {
-  if (process.platform === "linux") {
-    try {
-      const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      const boot = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-      return fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1) ? undefined : `${boot}:${fields[19]}`;
-    } catch {
-      return undefined;
-    }
-  }
-  try {
-    const line = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }).trim();
-    return line === "" || line.startsWith("Z") ? undefined : line.replace(/^\S+\s+/, "");
-  } catch {
-    return undefined;
-  }
 }
 
 const ownerStartTime = process.argv[4] || startTimeOf(ownerPid);

@@ -20,8 +20,8 @@ export async function measureOneNode(bench: Bench): Promise<void> {
   const { sizes, mesh } = bench;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "mesh-bench-"));
   try {
-    await mesh.produce({ topic: "orders", messages: sizes.rows, start: Date.now() - agoMilliseconds });
-    await mesh.produce({ topic: "events", messages: sizes.documents, start: Date.now() - agoMilliseconds, seed: 2 });
+    await mesh.produce({ topic: "orders", messages: sizes.rows, startMilliseconds: Date.now() - agoMilliseconds });
+    await mesh.produce({ topic: "events", messages: sizes.documents, startMilliseconds: Date.now() - agoMilliseconds, seed: 2 });
     const one = await deploy(bench, "one", oneNodeMesh("mesh"));
     const memory = watchMemory(mesh, one.name);
     const documents = await measureDeployed(bench, one, memory, folder).finally(() => memory.stop());

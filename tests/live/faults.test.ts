@@ -12,8 +12,9 @@ import { formatSnapshotId } from "../../src/model/snapshot-id";
 import { type FaultProxy, startFaultProxy } from "../../tools/live/faults";
 import { createTopics, type TopicSpec } from "../../tools/live/kafka";
 import { kafkaPort, storePort } from "../../tools/live/mesh";
+import type { Produced, ProduceOptions, Truth } from "../../tools/live/produce";
 import { eventually } from "../support/cluster";
-import { describeLongLive, isReady, liveMesh, type LiveMesh, liveMeshConfig, liveNodes, podsReady, type Truth } from "../support/live";
+import { describeLongLive, isReady, liveMesh, type LiveMesh, liveMeshConfig, liveNodes, podsReady } from "../support/live";
 import {
   agent,
   askPod,
@@ -63,10 +64,10 @@ let truth: Truth;
 let firstId = 0;
 
 /** Writes records of one minute. */
-function produce(number: number, flags: Record<string, string | number> = {}): Promise<Truth> {
+function produce(number: number, options: Partial<ProduceOptions> = {}): Promise<Produced> {
   firstId += 1_000_000;
-  const times = { start: minute(number).getTime(), span: "50s" };
-  return mesh.produce({ messages: 2000, keys: 200, seed: number + 1, "first-id": firstId, ...times, ...flags });
+  const times = { startMilliseconds: minute(number).getTime(), spanMilliseconds: 50_000 };
+  return mesh.produce({ messages: 2000, keys: 200, seed: number + 1, firstId, ...times, ...options });
 }
 
 /** Every node takes its shards of a snapshot; returns the exit codes. */
@@ -85,7 +86,7 @@ async function prove(number: number, node = "n-1"): Promise<string> {
 
 /** Rows of `orders` and of `settings` below a time. */
 async function rowsBelow(number: number): Promise<number> {
-  const at = minute(number).toISOString();
+  const at = minute(number);
   return (await mesh.truth({ at })).total.count + (await mesh.truth({ at, topic: "settings" })).total.count;
 }
 
@@ -115,7 +116,7 @@ describeLongLive("a mesh in trouble", () => {
     proxy = await startFaultProxy({ ...mesh.ground.place, name: "store", target: { host: address, port: storePort }, protocol: "http" });
     // Few customers: most partitions stay empty.
     await produce(0, { messages: 600, keys: 3 });
-    truth = await mesh.truth({ at: minute(1).toISOString() });
+    truth = await mesh.truth({ at: minute(1) });
     const config = liveMeshConfig([pinned, unknown]);
     config.services.prices.versions.v1.snapshots = [pinned];
     config.services.prices.versions.v2.snapshots = [unknown];
@@ -178,7 +179,7 @@ describeLongLive("a mesh in trouble", () => {
 
   it("stores committed transactions alone, and takes a snapshot behind an aborted end", async () => {
     // 40 transactions; the last one and every fourth are aborted.
-    await produce(3, { transactions: 50, "abort-every": 4 });
+    await produce(3, { transactions: 50, abortEvery: 4 });
     await nothingIsLost();
     expect(await take(4)).toEqual([0, 0, 0]);
     expect(await prove(4)).toContain(`, ${await rowsBelow(4)} rows`);
@@ -186,7 +187,7 @@ describeLongLive("a mesh in trouble", () => {
 
   it("cuts at the right place where clocks of producers differ by 5 s and records come twice", async () => {
     const start = minute(6).getTime() - 25_000;
-    await produce(5, { start, disorder: "5s", duplicates: 20 });
+    await produce(5, { startMilliseconds: start, disorderMilliseconds: 5000, duplicates: 20 });
     await nothingIsLost();
     expect(await take(6)).toEqual([0, 0, 0]);
     const below = await rowsBelow(6);

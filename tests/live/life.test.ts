@@ -4,19 +4,10 @@
  */
 import { Kafka, logLevel } from "kafkajs";
 import { findGatewayPrograms, type GatewayService, startGateway } from "../../tools/live/gateway";
+import type { Truth } from "../../tools/live/produce";
 import { eventually } from "../support/cluster";
-import {
-  describeLive,
-  liveMesh,
-  type LiveMesh,
-  liveMeshConfig,
-  type MeshConfig,
-  nextSnapshot,
-  type Pod,
-  podsReady,
-  type Sums,
-  type Truth,
-} from "../support/live";
+import { describeLive, liveMesh, type LiveMesh, liveMeshConfig, type MeshConfig, nextSnapshot, type Pod, podsReady } from "../support/live";
+import { type CustomerSums, sumsOfAnswer, sumsOfTruth } from "../support/live-questions";
 import type { TestStack } from "../support/pulumi";
 import { type Outcome, succeeded } from "../support/pulumi-events";
 
@@ -77,14 +68,11 @@ const gatherers = (version: string, snapshot: string, namespace = "mesh"): Promi
   mesh.pods(`compute-mesh.dev/part=${version}-${snapshot}-answer`, namespace);
 
 /** The sums per customer of a whole answer. */
-async function customers(version: string, snapshot: string, namespace = "mesh"): Promise<Record<string, Pick<Sums, "count" | "sum">>> {
+async function customers(version: string, snapshot: string, namespace = "mesh"): Promise<CustomerSums> {
   const { answer, complete, missing, ...from } = await ask("/customers", version, snapshot, namespace);
   expect({ complete, missing, from }).toEqual({ complete: true, missing: [], from: { snapshot, version, shards: 16 } });
-  return Object.fromEntries(answer.map(({ customer, count, sum }: any) => [customer, { count, sum }]));
+  return sumsOfAnswer(answer);
 }
-
-const sumsOf = (of: Truth): Record<string, Pick<Sums, "count" | "sum">> =>
-  Object.fromEntries(Object.entries(of.byKey).map(([key, { count, sum }]) => [key, { count, sum }]));
 
 /** Waits until answers are complete and stay so: gatherers look every two seconds, each for itself, and pods roll one after the other. */
 async function complete(version: string, snapshot: string, seconds: number, namespace = "mesh"): Promise<void> {
@@ -129,7 +117,7 @@ describeLive("a mesh of real pods", () => {
       });
     }
     await written;
-    truth = await mesh.truth({ at: first.time.toISOString() });
+    truth = await mesh.truth({ at: first.time });
   }, 12 * minutes);
 
   afterAll(async () => {
@@ -150,8 +138,8 @@ describeLive("a mesh of real pods", () => {
         await gateway.ready({ routes: 1 });
         gatewayPort = await mesh.ground.cluster.openDoor(`${mesh.ground.cluster.address}:8080`);
       }
-      expect(await customers("v1", first.id)).toEqual(sumsOf(truth));
-      expect(await customers("v2", first.id)).toEqual(sumsOf(truth));
+      expect(await customers("v1", first.id)).toEqual(sumsOfTruth(truth));
+      expect(await customers("v2", first.id)).toEqual(sumsOfTruth(truth));
       expect((await ask("/total", "v1", first.id)).answer).toMatchObject(truth.total);
       expect((await ask("/average", "v2", first.id)).answer.average).toBeCloseTo(truth.total.sum / truth.total.count, 9);
     },
@@ -212,17 +200,17 @@ describeLive("a mesh of real pods", () => {
       await setSnapshots([first.id, second.id]);
       expect(await uids()).toEqual(before);
       await complete("v1", second.id, 240);
-      expect(await customers("v1", second.id)).toEqual(sumsOf(await mesh.truth({ at: second.time.toISOString() })));
-      expect(await customers("v1", first.id)).toEqual(sumsOf(truth));
+      expect(await customers("v1", second.id)).toEqual(sumsOfTruth(await mesh.truth({ at: second.time })));
+      expect(await customers("v1", first.id)).toEqual(sumsOfTruth(truth));
 
       const outcome = await setSnapshots([second.id]);
       const steps = outcome.steps.map(({ op, urn }) => `${op} ${urn}`);
       const position = (pattern: RegExp): number => steps.findIndex((step) => pattern.test(step));
       expect(position(/update .*HTTPRoute/)).toBeGreaterThanOrEqual(0);
       expect(position(new RegExp(`delete .*Service::.*v1-${first.id}`))).toBeGreaterThan(position(/update .*HTTPRoute/));
-      expect(await customers("v2", second.id)).toEqual(sumsOf(await mesh.truth({ at: second.time.toISOString() })));
+      expect(await customers("v2", second.id)).toEqual(sumsOfTruth(await mesh.truth({ at: second.time })));
       first = second;
-      truth = await mesh.truth({ at: second.time.toISOString() });
+      truth = await mesh.truth({ at: second.time });
     },
     8 * minutes,
   );
@@ -242,7 +230,7 @@ describeLive("a mesh of real pods", () => {
       succeeded(await other.up());
       await keys;
       await complete("v1", first.id, 240);
-      expect(await customers("v1", first.id)).toEqual(sumsOf(truth));
+      expect(await customers("v1", first.id)).toEqual(sumsOfTruth(truth));
       const sources = await mesh.onDatabases("SELECT DISTINCT source = 'kafka' AS kafka FROM mesh_shards");
       expect(sources.sort((a, b) => a.node.localeCompare(b.node))).toEqual([
         { node: "n-1", rows: [{ kafka: false }] },
@@ -272,7 +260,7 @@ describeLive("a mesh of real pods", () => {
       expect(held.map(({ rows }) => rows.length).sort()).toEqual([5, 5, 6]);
       await podsReady(mesh, `compute-mesh.dev/version=v1,compute-mesh.dev/part=v1-${first.id}`, 3, 240);
       await complete("v1", first.id, 240);
-      expect(await customers("v1", first.id)).toEqual(sumsOf(truth));
+      expect(await customers("v1", first.id)).toEqual(sumsOfTruth(truth));
       const rows = await mesh.onDatabases<{ rows: string }>("SELECT count(*) AS rows FROM orders");
       expect(rows.reduce((sum, one) => sum + Number(one.rows[0].rows), 0)).toBe(messages + 50_000);
     },

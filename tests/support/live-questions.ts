@@ -3,8 +3,9 @@ import * as fs from "node:fs";
 import * as http from "node:http";
 import * as path from "node:path";
 import { Kafka, logLevel } from "kafkajs";
+import type { Sums, Truth } from "../../tools/live/produce";
 import { eventually } from "./cluster";
-import { isReady, type LiveMesh, type Pod, type Sums, type Truth } from "./live";
+import { isReady, type LiveMesh, type Pod } from "./live";
 
 /** What a gatherer answers. */
 export interface Answer {
@@ -60,6 +61,17 @@ export async function completeAnswer(mesh: LiveMesh, url: string, version: strin
     seconds,
   );
 }
+
+/** Count and sum of every customer. */
+export type CustomerSums = Record<string, Pick<Sums, "count" | "sum">>;
+
+/** What a truth says of every customer. */
+export const sumsOfTruth = ({ byKey }: Truth): CustomerSums =>
+  Object.fromEntries(Object.entries(byKey).map(([key, { count, sum }]) => [key, { count, sum }]));
+
+/** What the service's `/customers` says of every customer. */
+export const sumsOfAnswer = (answer: ({ customer: string } & CustomerSums[string])[]): CustomerSums =>
+  Object.fromEntries(answer.map(({ customer, count, sum }) => [customer, { count, sum }]));
 
 /** The sums of a truth, as the service's `/total` gives them. */
 export const totalOf = ({ total: { count, sum, min, max } }: Truth): Sums => ({ count, sum, min, max });

@@ -6,8 +6,8 @@ import pg from "pg";
 import { parse } from "yaml";
 import { removeFolder } from "../../tools/live/down";
 import type { TopicSpec } from "../../tools/live/kafka";
-import { runLoad } from "../../tools/live/load";
 import { liveImages, type LiveGround, startLiveGround } from "../../tools/live/mesh";
+import { type Produced, type ProduceOptions, produce, readTruth, type Truth } from "../../tools/live/produce";
 import { temporaryRoot } from "../../tools/cluster";
 import { type ApiRequest, apiClient } from "../../tools/kubeconfig";
 import { projectRoot } from "../../tools/paths";
@@ -25,30 +25,13 @@ export const describeLive: jest.Describe =
 /** As `describeLive`, for files that take long: `npm run test:live` and `npm run test:all` run them, `npm test` counts them as skipped. */
 export const describeLongLive: jest.Describe = process.env["LIVE_LONG"] === undefined ? describeLive?.skip : describeLive;
 
-/** Sums of records, as mesh-load prints them and as the example service answers. */
-export interface Sums {
-  count: number;
-  sum: number;
-  min: number;
-  max: number;
-}
-
-/** What a topic's log holds. */
-export interface Truth {
-  total: Sums;
-  byKey: Record<string, Sums>;
-  byPartition: Record<string, Sums>;
-  cut: Record<string, number>;
-  poisoned: number;
-}
-
 export interface LiveMesh {
   ground: LiveGround;
   request: ApiRequest;
-  /** Runs the test's producer: flags without the dash, for example `{ messages: 1000 }`. */
-  produce(flags: Record<string, string | number>): Promise<Truth>;
-  /** Reads the log up to a time, or to its end. */
-  truth(flags?: { at?: string; topic?: string }): Promise<Truth>;
+  /** Writes records; default: to `orders`. */
+  produce(options: Partial<ProduceOptions>): Promise<Produced>;
+  /** Reads the log up to a time, or to its end; default: that of `orders`. */
+  truth(options?: { at?: Date; topic?: string }): Promise<Truth>;
   /** A stack of this repository's program on the cluster. */
   stack(mesh: MeshConfig, name?: string): Promise<TestStack>;
   /** Another mesh for a stack. */
@@ -143,8 +126,6 @@ export async function liveMesh(options: { topics?: TopicSpec[]; nodes?: typeof l
   });
   const client = apiClient(ground.cluster.access, 60_000);
   const stacks: TestStack[] = [];
-  const load = async (command: "produce" | "truth", flags: Record<string, string | number | undefined>): Promise<Truth> =>
-    (await runLoad(command, { brokers: ground.kafka.hostBrokers.join(","), topic: "orders", ...flags })) as Truth;
   const pods = async (selector: string, namespace = "mesh"): Promise<Pod[]> => {
     const { body } = await client.request("GET", `/api/v1/namespaces/${namespace}/pods?labelSelector=${encodeURIComponent(selector)}`);
     return ((body as { items?: (Pod & { metadata: { deletionTimestamp?: string } })[] }).items ?? []).filter(
@@ -154,8 +135,8 @@ export async function liveMesh(options: { topics?: TopicSpec[]; nodes?: typeof l
   return {
     ground,
     request: client.request,
-    produce: (flags) => load("produce", flags),
-    truth: (flags = {}) => load("truth", flags),
+    produce: (options) => produce(ground.kafka.hostBrokers, { topic: "orders", ...options }),
+    truth: ({ at, topic = "orders" } = {}) => readTruth(ground.kafka.hostBrokers, { topic, ...(at && { atMilliseconds: at.getTime() }) }),
     stack: async (config, name = "live") => {
       const stack = await testStack({ program: projectRoot, stack: name });
       stacks.push(stack);

@@ -10,21 +10,10 @@
 const { execFileSync } = require("node:child_process");
 const fs = require("node:fs");
 const path = require("node:path");
+const { startTimeOf } = require("../start-time.cjs");
 
 const endMilliseconds = 30_000;
 const pause = (milliseconds) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
-
-/** As `startTimeOf` in ../process-identity.ts: both read the same recorded values. */
-function startTimeOf(pid) {
-  try {
-    const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const boot = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    return fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1) ? undefined : `${boot}:${fields[19]}`;
-  } catch {
-    return undefined;
-  }
-}
 
 function readJson(file) {
   try {

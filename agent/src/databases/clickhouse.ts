@@ -2,7 +2,7 @@
  * ClickHouse. It has no transactions: what readers go by, the next offsets and the row of `mesh_shards`, is written last and goes first, and what an attempt
  * that was killed has left (rows without either) is removed by the next one.
  *
- * Rows below a cut never change, so a dump needs no view of one moment; `steadyRows` proves that nothing went away meanwhile. Two that restore the same
+ * Rows below a cut never change, so a dump needs no view of one moment; `steadyView` proves that nothing went away meanwhile. Two that restore the same
  * shard at once: the later ends the statements of the earlier one and begins anew; whoever does not find exactly the rows that it has written fails.
  */
 import { setPartition } from "../../../src/model/cut";
@@ -14,7 +14,7 @@ import { AgentError } from "../errors";
 import { type ClickhouseConnection, clickhouseErrorOf, connectClickhouse } from "./clickhouse-connection";
 import { dumpRows, rowWriter } from "./clickhouse-rows";
 import type { DatabaseEngine, DatabaseSession, DatabaseState, RowWriter, ShardTables } from "./database";
-import { steadyRows } from "./steady";
+import { steadyView } from "./steady";
 
 const dialect = "clickhouse";
 
@@ -31,16 +31,12 @@ export const clickhouse: DatabaseEngine = {
       version: async () => (await connection.rows("SELECT version()"))[0][0],
       prepare: (tables) => prepare(connection, tables),
       state: () => stateOf(connection),
-      view: async () => {
-        const state = await stateOf(connection);
-        const rows = (table: TableFacts, partition: number, to: bigint): AsyncIterable<Buffer> =>
-          dumpRows(connection, table, partition, to);
-        return {
-          ...state,
-          rows: (block, table) =>
-            steadyRows(connection.name, block, rows(table, block.partition, block.to), state, () => stateOf(connection)),
-        };
-      },
+      view: () =>
+        steadyView(
+          connection.name,
+          () => stateOf(connection),
+          (table, partition, to) => dumpRows(connection, table, partition, to),
+        ),
       remainsOf: async (shard) => takenBy(await stateOf(connection), shard, false),
       restore: (shard, source, offsets, fill) => restore(connection, settings.database, shard, source, offsets, fill),
       firstOffsets: (shard) => firstOffsets(connection, shard),

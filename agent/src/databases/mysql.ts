@@ -2,7 +2,7 @@
  * SingleStore, and whatever else speaks MySQL's protocol as MariaDB does: one transaction for each thing that is done.
  *
  * A snapshot is read in a transaction with a consistent snapshot where the server has such (MariaDB, MySQL). SingleStore reads what is committed; there
- * `steadyRows` proves that nothing went away meanwhile.
+ * `steadyView` proves that nothing went away meanwhile.
  */
 import { setPartition } from "../../../src/model/cut";
 import type { ByPartition } from "../../../src/model/offsets";
@@ -12,7 +12,7 @@ import type { DatabaseEngine, DatabaseSession, DatabaseState, RowWriter, ShardTa
 import { connectMysql, errorNumberOf, type MysqlConnection } from "./mysql-connection";
 import { dumpRows, rowWriter } from "./mysql-rows";
 import { createViews, dropViews, snapshots } from "./mysql-views";
-import { steadyRows } from "./steady";
+import { steadyView } from "./steady";
 
 const dialect = "mysql";
 
@@ -35,14 +35,11 @@ export const mysql: DatabaseEngine = {
         if (!(await optional(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT"))) {
           await connection.run("START TRANSACTION");
         }
-        const state = await stateOf(connection);
-        const rows = (table: TableFacts, partition: number, to: bigint): AsyncIterable<Buffer> =>
-          dumpRows(connection, table, partition, to);
-        return {
-          ...state,
-          rows: (block, table) =>
-            steadyRows(connection.name, block, rows(table, block.partition, block.to), state, () => stateOf(connection)),
-        };
+        return steadyView(
+          connection.name,
+          () => stateOf(connection),
+          (table, partition, to) => dumpRows(connection, table, partition, to),
+        );
       },
       remainsOf: (shard) => remainsOf(connection, shard),
       restore: (shard, source, offsets, fill) => restore(connection, shard, source, offsets, fill),

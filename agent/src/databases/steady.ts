@@ -4,9 +4,25 @@
  * Rows below the next offset of a partition never change, so reading them needs no moment of its own. What would go wrong is a database that loses rows
  * meanwhile: a shard that is dropped, or a server in memory that starts again, empty. So every partition ends with a look at what the view began with.
  */
+import type { TableFacts } from "../../../src/model/tables";
 import type { PartitionBlock } from "../data-lines";
 import { AgentError } from "../errors";
-import type { DatabaseState } from "./database";
+import type { DatabaseState, DatabaseView } from "./database";
+
+/**
+ * A view of what is there now.
+ *
+ * @param read what is there, asked at the beginning and behind the rows of each partition
+ * @param dump the rows of a partition below an offset
+ */
+export async function steadyView(
+  name: string,
+  read: () => Promise<DatabaseState>,
+  dump: (table: TableFacts, partition: number, to: bigint) => AsyncIterable<Buffer>,
+): Promise<DatabaseView> {
+  const before = await read();
+  return { ...before, rows: (block, table) => steadyRows(name, block, dump(table, block.partition, block.to), before, read) };
+}
 
 /**
  * The rows of a partition, and then the proof that they were there all the time.
@@ -15,7 +31,7 @@ import type { DatabaseState } from "./database";
  * @param read asks again
  * @throws AgentError, to be tried again, where a shard or an offset is gone, or a shard is there anew
  */
-export async function* steadyRows(
+async function* steadyRows(
   name: string,
   { topic, partition }: PartitionBlock,
   rows: AsyncIterable<Buffer>,

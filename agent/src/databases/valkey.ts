@@ -12,18 +12,18 @@
  *     mesh_restoring:<shard>      the attempt that restores the shard just now, or was killed doing so
  *
  * There are no views: services read `XRANGE mesh:{<table>:<partition>} - (<cut>-0`. Rows below a cut never change, so a dump needs no view of one moment;
- * `steadyRows` proves that nothing went away meanwhile. A restoration fills the streams first; offsets and the row of the shard follow at once. Where two
+ * `steadyView` proves that nothing went away meanwhile. A restoration fills the streams first; offsets and the row of the shard follow at once. Where two
  * restore the same shard, the later one goes on alone.
  */
 import { randomUUID } from "node:crypto";
 import { setPartition } from "../../../src/model/cut";
 import type { ByPartition } from "../../../src/model/offsets";
 import { isSnapshotId } from "../../../src/model/snapshot-id";
-import { cutsTable, offsetsTable, shardsTable, type TableFacts } from "../../../src/model/tables";
+import { cutsTable, offsetsTable, shardsTable } from "../../../src/model/tables";
 import { AgentError } from "../errors";
 import type { DatabaseEngine, DatabaseSession, DatabaseState, RowWriter, ShardTables } from "./database";
 import { connectValkey, type ValkeyConnection, valkeyErrorOf } from "./valkey-connection";
-import { steadyRows } from "./steady";
+import { steadyView } from "./steady";
 import { dumpRows, firstOffsetOf, rowWriter, streamKey } from "./valkey-rows";
 import { beginScript, endScript, holdScript } from "./valkey-scripts";
 
@@ -38,16 +38,12 @@ export const valkey: DatabaseEngine = {
       // Keys come with their first entry.
       prepare: () => Promise.resolve(),
       state: () => stateOf(connection),
-      view: async () => {
-        const state = await stateOf(connection);
-        const rows = (table: TableFacts, partition: number, to: bigint): AsyncIterable<Buffer> =>
-          dumpRows(connection, table, partition, to);
-        return {
-          ...state,
-          rows: (block, table) =>
-            steadyRows(connection.name, block, rows(table, block.partition, block.to), state, () => stateOf(connection)),
-        };
-      },
+      view: () =>
+        steadyView(
+          connection.name,
+          () => stateOf(connection),
+          (table, partition, to) => dumpRows(connection, table, partition, to),
+        ),
       remainsOf: (shard) => remainsOf(connection, shard),
       restore: (shard, source, offsets, fill) => restore(connection, shard, source, offsets, fill),
       firstOffsets: (shard) => firstOffsets(connection, shard),
