@@ -27,17 +27,9 @@ func TestMain(m *testing.M) {
 //go:embed testdata/create.sql
 var createText string
 
-func createTables() []string {
-	return strings.Split(strings.TrimSuffix(createText, ";\n"), ";\n\n")
-}
+func createTables() []string { return sinktest.Statements(createText) }
 
-var typed = func() table.Facts {
-	facts := table.Facts{Name: "typed", Document: true}
-	for _, kind := range table.Types {
-		facts.Columns = append(facts.Columns, table.Column{Name: "a_" + string(kind), Type: kind, From: []string{string(kind)}})
-	}
-	return facts
-}()
+var typed = sinktest.Typed
 
 var databases atomic.Int32
 

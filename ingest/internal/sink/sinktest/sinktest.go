@@ -20,6 +20,20 @@ import (
 // Facts of the table that the tests use: of the topic "t", with one column and the document.
 var Facts = table.Facts{Name: "events", Columns: []table.Column{{Name: "n", Type: table.Int64, From: []string{"n"}, Required: true}}, Document: true}
 
+// Typed is a table with a column of every type, and the document.
+var Typed = func() table.Facts {
+	facts := table.Facts{Name: "typed", Document: true}
+	for _, kind := range table.Types {
+		facts.Columns = append(facts.Columns, table.Column{Name: "a_" + string(kind), Type: kind, From: []string{string(kind)}})
+	}
+	return facts
+}()
+
+// Statements are those of a file that ends each with a semicolon and separates them by an empty line.
+func Statements(text string) []string {
+	return strings.Split(strings.TrimSuffix(text, ";\n"), ";\n\n")
+}
+
 // Database is an empty one, with sinks on it.
 type Database struct {
 	// Open makes another sink on the database; the test closes it.
