@@ -40,7 +40,6 @@ const usage = `compute-mesh-agent: snapshots of the shards of a mesh node
 <id> is a snapshot id such as 20261121t0600z, or newest for the newest complete snapshot.
 
   --shard <n,…>                  verify, restore, fetch: these shards (default: all)
-  --dead-letters <topic>         verify --kafka: records that ingest has set aside there need no row
   --own                          verify, restore: the shards of this node
   --if-empty                     restore: leave out shards that the database has already
   --timeout <seconds>            wait: give up after this time (default: never)
@@ -59,7 +58,6 @@ const options = {
   shard: { type: "string" },
   own: { type: "boolean" },
   kafka: { type: "boolean" },
-  "dead-letters": { type: "string" },
   json: { type: "boolean" },
   "dry-run": { type: "boolean" },
   "if-empty": { type: "boolean" },
@@ -94,16 +92,12 @@ export async function run(args: readonly string[], signal: AbortSignal, print: (
     case "snapshot":
       return await snapshot(await open(folder), values, folder, signal);
     case "verify": {
-      const deadLetters = values["dead-letters"];
-      if (deadLetters !== undefined && values.kafka !== true) {
-        throw misuse("--dead-letters", "--kafka beside it");
-      }
       const context = await open(folder);
       const kafka = values.kafka === true ? await connectKafka(context.settings.kafka) : undefined;
       try {
-        const proven = await verify(context, id, chosenShards(context, values), kafka, deadLetters);
+        const proven = await verify(context, id, chosenShards(context, values), kafka);
         const gone = proven.goneFromKafka === 0 ? "" : `; Kafka has removed ${proven.goneFromKafka} of the records since`;
-        const aside = proven.setAside === 0 ? "" : `; ${proven.setAside} of the records are in ${deadLetters}`;
+        const aside = proven.setAside === 0 ? "" : `; ${proven.setAside} of the records are in ${context.settings.deadLetterTopic}`;
         const against = kafka === undefined ? "" : `, equal to Kafka up to the cut${gone}${aside}`;
         print(
           `snapshot ${proven.snapshot}: ${proven.shards} shards, ${proven.rows} rows, ${proven.bytes} bytes are as they were written${against}\n`,

@@ -1,10 +1,11 @@
 /** The smaller files of the pod: retention.json and node.env. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { checkInteger, checkKnownKeys, checkList, checkObject } from "../../src/model/checks";
 import { parseDocument } from "../../src/model/documents";
 import { joinPath, Problems } from "../../src/model/errors";
 import { isSnapshotId, snapshotIdRule } from "../../src/model/snapshot-id";
+import { requiredVariable } from "./environment";
 import { AgentError, messageOf, readingFrom } from "./errors";
 
 /** retention.json, checked. */
@@ -51,10 +52,22 @@ export function readRetention(folder: string): Retention {
   });
 }
 
-/** @throws AgentError where the file is missing (the node is not in the shard map) or wrong */
+/**
+ * A node that the shard map does not name owns nothing: there the kubelet finds no key to mount and makes a directory of that name (`subPathExpr` of a
+ * ConfigMap). Rows that it holds from an older map are handed over as those of every other node.
+ *
+ * @throws AgentError where the file is missing or wrong
+ */
 export function readNodeShards(file: string, shardCount: number): NodeShards {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    return {
+      node: requiredVariable("NODE_NAME", "the name of a Kubernetes node that the shard map does not name"),
+      shards: [],
+      primary: [],
+    };
+  }
   const values = Object.fromEntries(
-    readFile(file, "the Kubernetes node of this pod may not be in the shard map")
+    readFile(file, "mount the node's file of the shard map, or name it by --node-file")
       .split("\n")
       .filter((line) => line.includes("="))
       .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1).trim()]),

@@ -32,6 +32,8 @@ export interface Settings {
   tables: Record<string, TableFacts>;
   kafka: KafkaSettings;
   database: DatabaseSettings;
+  /** Where ingest puts records that can never be stored; they need no row. */
+  deadLetterTopic?: string;
   /** Whether this group's agents keep the shards of the node: restore them, show pinned snapshots, hand moved ones over. Default: false. */
   tends: boolean;
   /** How long a snapshot that is not pinned any more keeps its views and data, in seconds. Default: 600. */
@@ -49,7 +51,7 @@ const defaultGraceSeconds = 600;
 
 const members = [
   ...["name", "schedule", "timeZone", "allowedLatenessSeconds", "timeoutSeconds", "store", "encryption", "shardMap", "topics"],
-  ...["kafka", "database", "tends", "unpinnedGraceSeconds"],
+  ...["kafka", "database", "deadLetterTopic", "tends", "unpinnedGraceSeconds"],
 ];
 
 /** @throws AgentError with everything that is wrong */
@@ -79,6 +81,9 @@ export function parseSettings(text: string): Settings {
   checkBoolean(problems, "tends", tends);
   checkInteger(problems, "unpinnedGraceSeconds", unpinnedGraceSeconds, { min: 0 });
   checkKafka(problems, document["kafka"]);
+  if (document["deadLetterTopic"] !== undefined) {
+    checkText(problems, "deadLetterTopic", document["deadLetterTopic"]);
+  }
   checkDatabase(problems, document["database"]);
   problems.throwIfAny();
   return {

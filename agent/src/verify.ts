@@ -24,17 +24,10 @@ export interface Verification {
 
 /**
  * @param shards which ones; by default all
- * @param kafka where given, the offsets of the rows are compared with the committed records
- * @param deadLetterTopic records that ingest has set aside there need no row
+ * @param kafka where given, the offsets of the rows are compared with the committed records; those in the dead-letter topic need no row
  * @throws AgentError at the first thing that is wrong
  */
-export async function verify(
-  context: AgentContext,
-  id: string,
-  shards?: readonly number[],
-  kafka?: KafkaLog,
-  deadLetterTopic?: string,
-): Promise<Verification> {
+export async function verify(context: AgentContext, id: string, shards?: readonly number[], kafka?: KafkaLog): Promise<Verification> {
   const entry = await findSnapshot(context, id, shards);
   const wanted = shards ?? Array.from({ length: context.settings.plan.shardCount }, (_unused, shard) => shard);
   const missing = wanted.filter((shard) => !entry.shards.has(shard));
@@ -42,6 +35,7 @@ export async function verify(
     throw incomplete(entry.id, missing, wanted.length);
   }
   const result: Verification = { snapshot: entry.id, shards: 0, rows: 0, bytes: 0, goneFromKafka: 0, setAside: 0 };
+  const { deadLetterTopic } = context.settings;
   const dead = deadLetterTopic === undefined ? undefined : await kafka?.setAside(deadLetterTopic);
   for (const shard of wanted) {
     const found = await readShard(context, entry.id, shard);

@@ -61,6 +61,12 @@ describeWhere(libs !== undefined, noKafka)("kafka", () => {
       offsets.push(...value.map(Number));
     }
   };
+  /** The broker writes the marker of a transaction after it has answered. */
+  const decided = async (topic: string, end: bigint): Promise<void> => {
+    for (let tries = 0; tries < 100 && (await committed(topic, 0, Number(end), Number(end))).end.decided < end; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
   const noLog = (): void => undefined;
 
   it("finds the first record at or after a time, or the end of the log", async () => {
@@ -86,6 +92,7 @@ describeWhere(libs !== undefined, noKafka)("kafka", () => {
     };
     await send(2, "commit"); // 0, 1, marker 2
     await send(3, "abort"); // 3, 4, 5, marker 6
+    await decided("transactions", 7n);
     await producer.send({ topic: "transactions", messages: [{ value: "v" }] }); // 7
     await send(1, "commit"); // 8, marker 9
     expect(await committed("transactions", 0, 0, 10)).toEqual({ offsets: [0, 1, 7, 8], end: { decided: 10n, logStart: 0n } });
@@ -98,10 +105,7 @@ describeWhere(libs !== undefined, noKafka)("kafka", () => {
     await producer.send({ topic: "transactions", messages: [{ value: "v" }] }); // 11
     expect(await committed("transactions", 0, 9, 12)).toMatchObject({ offsets: [], end: { decided: 10n } });
     await open.abort();
-    // The marker is written after the answer.
-    for (let tries = 0; tries < 50 && (await committed("transactions", 0, 9, 12)).end.decided < 12n; tries++) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await decided("transactions", 12n);
     expect(await committed("transactions", 0, 9, 12)).toMatchObject({ offsets: [11], end: { decided: 12n } });
     await transactional.disconnect();
   }, 30_000);

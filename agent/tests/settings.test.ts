@@ -33,6 +33,13 @@ describe("settings", () => {
     expect(readNodeShards(join(folder, "node.env"), 2)).toEqual({ node: "node-a", shards: [], primary: [] });
   });
 
+  it("takes a directory in place of the node's file for a node that the shard map does not name", () => {
+    process.env["NODE_NAME"] = "k-9";
+    expect(readNodeShards(folder, 2)).toEqual({ node: "k-9", shards: [], primary: [] });
+    delete process.env["NODE_NAME"];
+    expect(() => readNodeShards(folder, 2)).toThrow("environment variable NODE_NAME");
+  });
+
   it("tells everything that is wrong at once", () => {
     writeFileSync(
       join(folder, "settings.json"),
@@ -47,7 +54,7 @@ describe("settings", () => {
     );
     writeFileSync(join(folder, "settings.json"), settingsText().replace("v1alpha1", "v9"));
     expect(() => readSettings(folder)).toThrow("compute-mesh.dev/v9");
-    expect(() => readNodeShards(join(folder, "none"), 2)).toThrow("may not be in the shard map");
+    expect(() => readNodeShards(join(folder, "none"), 2)).toThrow("mount the node's file of the shard map");
     writePodFiles(folder, {}, { shards: "0,7", primary: "1" });
     expect(() => readNodeShards(join(folder, "node.env"), 2)).toThrow(/MESH_SHARDS: 7 .*MESH_PRIMARY_SHARDS: \[1\]/);
   });

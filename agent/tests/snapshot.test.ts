@@ -217,9 +217,10 @@ describeWhere(postgresBin !== undefined, noPostgres)("a snapshot", () => {
     );
     // Where it is a dead letter, it need not be there; no other record is excused by that.
     kafka.dead.set("orders/2", new Set([17n]));
-    expect(await verify(context, snapshotId, undefined, kafka, "dead")).toMatchObject({ rows: 850, setAside: 1 });
+    const told = { ...context, settings: { ...context.settings, deadLetterTopic: "dead" } };
+    expect(await verify(told, snapshotId, undefined, kafka)).toMatchObject({ rows: 850, setAside: 1 });
     kafka.dead.set("orders/2", new Set([18n]));
-    expect((await failureOf(verify(context, snapshotId, undefined, kafka, "dead"))).message).toContain("at offset 17");
+    expect((await failureOf(verify(told, snapshotId, undefined, kafka))).message).toContain("at offset 17");
   });
 
   it("does not take a snapshot of a topic with other partitions", async () => {

@@ -87,7 +87,9 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
   const databaseFacts = attempt(problems, () => normalizeLocalDb(database.name, database.args).facts, below("database"));
   const db = databaseFacts ?? unknownDatabase;
   const tending = tendingGroup(problems, args);
-  const groups = planSnapshotGroups(problems, name, args, { ...data, database: db }, tending);
+  const { deadLetterTopic } = args.ingest ?? {};
+  const groupLinks = { ...data, database: db, ...(deadLetterTopic === undefined ? {} : { deadLetterTopic }) };
+  const groups = planSnapshotGroups(problems, name, args, groupLinks, tending);
   const ingest = planIngest(problems, name, args, { ...data, database: db }, groups.find((group) => group.key === tending)?.facts);
   // With so many replicas no number of pods is too small for the stand-in.
   const serviceMap = placement ? map : { ...map, replicas: links.nodes.length };
@@ -169,6 +171,7 @@ function placeShards(
 }
 
 type DataLinks = Pick<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
+type GroupLinks = DataLinks & Pick<SnapshotGroupArgs, "deadLetterTopic">;
 type ServiceLinks = Pick<VersionedServiceArgs, "namespace" | "nodes" | "shardMap" | "database">;
 interface PlannedGroup extends Part<SnapshotGroupArgs> {
   key: string;
@@ -183,15 +186,16 @@ function planSnapshotGroups(
   problems: Problems,
   name: string,
   args: ComputeMeshArgs,
-  links: DataLinks,
+  links: GroupLinks,
   tending: string | undefined,
 ): PlannedGroup[] {
   return sortedEntries(args.snapshots ?? {}).map(([key, own]) => {
     const path = keyPath("snapshots", key);
     const tends = key === tending ? { tendsShards: true } : {};
     const part = { key, name: `${name}-snapshots-${key}`, args: { ...own, ...tends, ...links } };
-    checkDecided(problems, path, own, links);
-    const facts = attempt(problems, () => normalizeSnapshotGroup(part.name, part.args).facts, below(path, ["topics", "kafka"]));
+    checkDecided(problems, path, own, { ...links, deadLetterTopic: undefined });
+    const place = (own: string): string => (own === "deadLetterTopic" ? "ingest.deadLetterTopic" : below(path, ["topics", "kafka"])(own));
+    const facts = attempt(problems, () => normalizeSnapshotGroup(part.name, part.args).facts, place);
     return { ...part, facts: facts ?? unknownGroup(part.name, own, undefined) };
   });
 }

@@ -5,7 +5,7 @@ import { keyPath, type Problems } from "../model/errors";
 import type { LocalDbFacts } from "../model/facts";
 import { pinnedImageProblem } from "../model/images";
 import { sortedEntries } from "../model/names";
-import { checkShardPlan, type ShardPlan } from "../model/shards";
+import { checkShardPlan, checkTopicName, type ShardPlan } from "../model/shards";
 import { checkTableNames } from "../model/table-sql";
 import { normalizeTables, type TableArgs, type TableFacts } from "../model/tables";
 import type { IngestTopicArgs } from "./sharded-ingest";
@@ -49,5 +49,12 @@ export function checkImage(problems: Problems, path: string, image: unknown): vo
   const problem = pinnedImageProblem(image);
   if (problem !== undefined) {
     problems.add(path, image, problem);
+  }
+}
+
+/** Of the ingest and of the groups that prove snapshots against Kafka. */
+export function checkDeadLetterTopic(problems: Problems, topic: unknown, shards: ShardPlan): void {
+  if (checkTopicName(problems, "deadLetterTopic", topic) && Object.hasOwn(shards.topics, topic)) {
+    problems.add("deadLetterTopic", topic, "another topic is needed: this one is ingested, and every dead letter would come back");
   }
 }

@@ -7,11 +7,11 @@ import { checkConfigMapSize } from "../kubernetes/node-identity-plan";
 import { checkInteger, checkKnownKeys, checkObject, checkOneOf, checkQuantity, exactlyOne, isObject } from "../model/checks";
 import { joinPath, keyPath, type Problems } from "../model/errors";
 import { formatBytes, readableBytes } from "../model/quantity";
-import { checkTopicName, type ShardPlan } from "../model/shards";
+import type { ShardPlan } from "../model/shards";
 import type { TableFacts } from "../model/tables";
 import { defaultIngestImage } from "./agent-image";
 import type { IngestEngineArgs, MeshEngineArgs, ShardedIngestArgs } from "./sharded-ingest";
-import { checkImage } from "./sharded-ingest-checks";
+import { checkDeadLetterTopic, checkImage } from "./sharded-ingest-checks";
 
 /** Our own image, normalised. */
 export interface MeshEnginePlan {
@@ -109,12 +109,6 @@ function bufferBytesOf(problems: Problems, given: string | undefined, memoryByte
     );
   }
   return bytes;
-}
-
-function checkDeadLetterTopic(problems: Problems, topic: unknown, shards: ShardPlan): void {
-  if (checkTopicName(problems, "deadLetterTopic", topic) && Object.hasOwn(shards.topics, topic)) {
-    problems.add("deadLetterTopic", topic, "another topic is needed: this one is ingested, and every dead letter would come back");
-  }
 }
 
 function normalizeStock(problems: Problems, args: ShardedIngestArgs, engine: unknown, known: Known): StockEnginePlan {

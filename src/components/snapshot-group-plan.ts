@@ -21,7 +21,7 @@ import { isSnapshotId, parseSnapshotId, snapshotIdRule } from "../model/snapshot
 import { checkSnapshotStore, type StoreKind, survivesNodeLoss } from "../model/snapshot-store";
 import type { TableFacts } from "../model/tables";
 import { defaultAgentImage, snapshotCommand } from "./agent-image";
-import { checkDatabase, checkImage, planTopics } from "./sharded-ingest-checks";
+import { checkDatabase, checkDeadLetterTopic, checkImage, planTopics } from "./sharded-ingest-checks";
 import type { SnapshotGroupArgs, SnapshotRetentionArgs } from "./snapshot-group";
 
 /** The normalised args. */
@@ -48,6 +48,7 @@ export interface SnapshotGroupPlan {
 
 const argsKeys = [
   ...["namespace", "nodes", "shardMap", "topics", "kafka", "database", "schedule", "keep", "store", "encryption", "snapshots"],
+  "deadLetterTopic",
   ...[
     "tendsShards",
     "unpinnedGraceSeconds",
@@ -76,6 +77,9 @@ export function normalizeSnapshotGroup(name: string, args: SnapshotGroupArgs): S
   const identity = planNodeIdentity(problems, name, args.nodes, args.shardMap);
   const { shards, tables } = planTopics(problems, args.topics, args.shardMap.shardCount, args.database);
   checkKafka(problems, "kafka", args.kafka);
+  if (args.deadLetterTopic !== undefined) {
+    checkDeadLetterTopic(problems, args.deadLetterTopic, shards);
+  }
   checkDatabase(problems, args.database);
   checkSchedule(problems, "schedule", args.schedule);
   checkKeep(problems, args.keep);

@@ -5,8 +5,8 @@ import { databaseEnv, databaseTlsParts } from "../ingest/database";
 import { kafkaPodParts } from "../ingest/kafka";
 import { configHashAnnotation, describeLabels, selectorLabels } from "../kubernetes/labels";
 import type { NodeIdentityParts } from "../kubernetes/node-identity";
-import { nodePlacement, restrictedContainer } from "../kubernetes/pods";
-import { agentPaths, agentPort, agentUser } from "./agent-image";
+import { lastWords, nodePlacement, restrictedContainer } from "../kubernetes/pods";
+import { agentPaths, agentPort, agentReadyCommand, agentUser } from "./agent-image";
 import type { SnapshotGroupArgs } from "./snapshot-group";
 import type { SnapshotGroupPlan } from "./snapshot-group-plan";
 
@@ -75,7 +75,9 @@ function agentContainer({ args, plan, identity }: SnapshotPodRequest, extra: Pod
     env: [...identity.env, ...databaseEnv(args.database, "DATABASE_USER", "DATABASE_PASSWORD"), ...extra.env],
     resources: { requests: resources, limits: resources },
     livenessProbe: { httpGet: { path: "/healthz", port: "metrics" }, periodSeconds: 10, failureThreshold: 6 },
-    readinessProbe: { httpGet: { path: "/readyz", port: "metrics" }, periodSeconds: 5, failureThreshold: 3 },
+    // A command, because its words reach the Event of the pod.
+    readinessProbe: { exec: { command: agentReadyCommand }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
+    ...lastWords,
     securityContext: { ...restrictedContainer, runAsNonRoot: plan.storeKind !== "nodeDirectory" },
     volumeMounts: [
       { name: "settings", mountPath: agentPaths.settings, readOnly: true },

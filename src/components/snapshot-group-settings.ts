@@ -37,6 +37,7 @@ export function snapshotSettings(args: SnapshotGroupArgs, plan: SnapshotGroupPla
       ),
       kafka: { brokers, ...plan.security },
       database: databaseSettings(args.database),
+      ...(args.deadLetterTopic === undefined ? {} : { deadLetterTopic: args.deadLetterTopic }),
       tends: plan.tends,
       unpinnedGraceSeconds: plan.unpinnedGraceSeconds,
     }),

@@ -118,6 +118,8 @@ export interface SnapshotGroupArgs {
   topics: Record<string, IngestTopicArgs>;
   /** Asked for the cut of each partition. */
   kafka: KafkaArgs;
+  /** `deadLetterTopic` of the ingest: `verify --kafka` knows that records in it have no row. Default: none. */
+  deadLetterTopic?: string;
   /** The database of the pod's own node; engine `postgres`, `singlestore`, `clickhouse` or `valkey`. */
   database: LocalDbFacts;
   /** Cron expression with five fields, UTC, for example `0 * * * *`. */

@@ -129,7 +129,8 @@ export interface VersionedServiceArgs {
  *
  * Pods find in their environment: `MESH_SERVICE`, `MESH_VERSION`, `MESH_SNAPSHOT`, `NODE_NAME`; with a database `DATABASE_ENGINE`, `DATABASE_HOST`,
  * `DATABASE_PORT`, `DATABASE_NAME`, `DATABASE_USER`, `DATABASE_PASSWORD` and, where it has TLS, `DATABASE_TLS=true` and `DATABASE_CA_FILE`; with a shard map
- * `MESH_SHARD_COUNT`, and the file `/etc/compute-mesh/node.env` with `MESH_NODE`, `MESH_SHARDS` and `MESH_PRIMARY_SHARDS` (comma lists).
+ * `MESH_SHARD_COUNT`, and the file `/etc/compute-mesh/node.env` with `MESH_NODE`, `MESH_SHARDS` and `MESH_PRIMARY_SHARDS` (comma lists). On a node that the
+ * node selector matches and the shard map does not name, a directory is in its place: such a pod has no shards and is asked nothing.
  *
  * With `answers` a gatherer stands before the pods of every (version, snapshot), and `facts` name its Service, so that routes reach all shards at once. It
  * forwards a question to one owner of every shard with the headers `mesh-shards: 0,3,5`, `mesh-snapshot` and `mesh-version`. A pod must answer for

@@ -21,11 +21,13 @@ settings=\${INGEST_SETTINGS:-${settingsDirectory}}
 run=\${INGEST_RUN:-${runDirectory}}
 node_file=\${NODE_FILE:-/etc/compute-mesh/node.env}
 
-if [ ! -f "$node_file" ]; then
-  echo "the Kubernetes node \${NODE_NAME:-of this pod} is not in the shard map" >&2
-  exit 1
+# Where the shard map does not name the node, the kubelet finds no file to mount and makes a directory: such a node has no shards.
+if [ -d "$node_file" ]; then
+  MESH_NODE=\${NODE_NAME:-unknown}
+  MESH_SHARDS=
+else
+  . "$node_file"
 fi
-. "$node_file"
 
 ask() {
   psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"

@@ -9,6 +9,9 @@
  * - `nodeLabel`: otherwise the keys are the names of the mesh nodes, and an init container reads the label `compute-mesh.dev/node` of its Node.
  *   It may get Nodes and nothing else; its token is mounted into that container alone.
  *
+ * A node that the pods' node selector matches and the shard map does not name has no shards, and its pods idle: in the first way a directory is in place of
+ * the file, in the second a file with empty lists.
+ *
  * Neither mount follows a change of the ConfigMap, so a workload puts `hash` into its config-hash annotation and rolls with the shard map.
  */
 import * as k8s from "@pulumi/kubernetes";
@@ -17,7 +20,7 @@ import { dnsName } from "../model/names";
 import { type ChildTransform, createChild } from "./children";
 import { describeLabels, nodeLabel } from "./labels";
 import type { NodeIdentityPlan } from "./node-identity-plan";
-import { restrictedContainer } from "./pods";
+import { lastWords, restrictedContainer } from "./pods";
 
 /** Where every container that mounts the parts finds its node's file. */
 export const nodeFilePath = "/etc/compute-mesh/node.env";
@@ -131,11 +134,12 @@ if [ -z "$node" ]; then
   echo "the Kubernetes node $NODE_NAME has no label ${nodeLabel}" >&2
   exit 1
 fi
-if [ ! -f "$files/$node" ]; then
-  echo "the mesh node $node of the Kubernetes node $NODE_NAME is not in the shard map" >&2
-  exit 1
+if [ -f "$files/$node" ]; then
+  cp "$files/$node" "$target.next"
+else
+  echo "the shard map does not name the mesh node $node of the Kubernetes node $NODE_NAME: it has no shards" >&2
+  printf 'MESH_NODE=%s\\nMESH_SHARDS=\\nMESH_PRIMARY_SHARDS=\\n' "$node" > "$target.next"
 fi
-cp "$files/$node" "$target.next"
 mv "$target.next" "$target"
 cat "$target"
 `;
@@ -158,6 +162,7 @@ function readerContainer(image: string, env: k8s.types.input.core.v1.EnvVar[]): 
       { name: "node-reader-access", mountPath: apiAccessDirectory, readOnly: true },
     ],
     resources: { requests: { cpu: "20m", memory: "32Mi" }, limits: { cpu: "20m", memory: "32Mi" } },
+    ...lastWords,
     // The image names its user, and runAsNonRoot only accepts a number.
     securityContext: { ...restrictedContainer, runAsUser: readerUser, runAsGroup: readerUser },
   };

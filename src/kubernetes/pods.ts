@@ -9,6 +9,9 @@ export const restrictedContainer = {
   seccompProfile: { type: "RuntimeDefault" },
 };
 
+/** A container that ends without a word of its own in `/dev/termination-log` shows the end of its log as the reason in the pod's status. */
+export const lastWords = { terminationMessagePolicy: "FallbackToLogsOnError" };
+
 /**
  * Where the DaemonSets of a mesh run: the labels that all its nodes share, and every taint tolerated.
  *

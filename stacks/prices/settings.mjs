@@ -1,5 +1,5 @@
 /** What the pod is told by its environment and by its node's file. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 
 /** @returns settings of the service. Throws where one is missing or wrong. */
 export function readSettings(environment = process.env) {
@@ -21,7 +21,7 @@ export function readSettings(environment = process.env) {
     /** Second releases know more questions. */
     second: (environment["PRICES_RELEASE"] ?? "2.0.0").startsWith("2."),
     port: Number(environment["PORT"] ?? 8080),
-    ...readNode(environment["MESH_NODE_FILE"] ?? "/etc/compute-mesh/node.env"),
+    ...readNode(environment["MESH_NODE_FILE"] ?? "/etc/compute-mesh/node.env", environment),
     database: {
       host: required("DATABASE_HOST"),
       port: Number(environment["DATABASE_PORT"] ?? 5432),
@@ -32,8 +32,11 @@ export function readSettings(environment = process.env) {
   };
 }
 
-/** Name and shards of the mesh node. */
-function readNode(file) {
+/** Name and shards of the mesh node. Where the shard map does not name the node, there is a directory in place of the file. */
+function readNode(file, environment) {
+  if (statSync(file).isDirectory()) {
+    return { node: environment["NODE_NAME"] ?? "unknown", shards: [], primary: [] };
+  }
   const lines = readFileSync(file, "utf8").split("\n");
   const valueOf = (name) =>
     lines

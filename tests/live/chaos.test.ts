@@ -296,7 +296,7 @@ describeLongLive(`kills at random moments (CHAOS_SEED=${seed}, ${rounds} rounds)
         liveNodes.map(async ({ name }, index) => {
           await podOn(mesh, "snapshot", name);
           for (const { id } of complete.filter((_one, at) => at % liveNodes.length === index)) {
-            const { code, output } = await agent(mesh, name, "verify", id, "--kafka", "--dead-letters", "orders-dead");
+            const { code, output } = await agent(mesh, name, "verify", id, "--kafka");
             const { total } = await mesh.truth({ at: parseSnapshotId(id)! });
             expect(output).toContain(`snapshot ${id}: 16 shards, ${total.count} rows`);
             expect({ id, code }).toEqual({ id, code: 0 });

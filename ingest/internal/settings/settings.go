@@ -2,8 +2,10 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"compute-mesh.dev/ingest/internal/table"
@@ -91,8 +93,12 @@ func Read(file, nodeFile string, engines []string) (*Settings, *Node, error) {
 		return nil, nil, fmt.Errorf("%s: %w", file, err)
 	}
 	text, err = os.ReadFile(nodeFile)
+	if errors.Is(err, syscall.EISDIR) {
+		// The kubelet finds no key to mount and makes a directory of that name (subPathExpr of a ConfigMap): the shard map does not name this node.
+		return settings, &Node{Name: os.Getenv("NODE_NAME")}, nil
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("the node's shards cannot be read: %w. The Kubernetes node of this pod may not be in the shard map", err)
+		return nil, nil, fmt.Errorf("the node's shards cannot be read: %w", err)
 	}
 	node, err := ParseNode(text, settings.ShardCount)
 	if err != nil {

@@ -1,6 +1,8 @@
 package settings
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -94,5 +96,23 @@ func TestTheNodesFileIsRead(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), text) {
 			t.Errorf("%q is not in %v", text, err)
 		}
+	}
+}
+
+func TestANodeThatTheShardMapDoesNotNameHasNoShards(t *testing.T) {
+	directory := t.TempDir()
+	file := filepath.Join(directory, "settings.json")
+	if err := os.WriteFile(file, []byte(valid), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{"NODE_NAME": "k-9", "DATABASE_USER": "u", "DATABASE_PASSWORD": "p", "KAFKA_USERNAME": "u", "KAFKA_PASSWORD": "p"} {
+		t.Setenv(name, value)
+	}
+	_, node, err := Read(file, directory, []string{"postgres"})
+	if err != nil || node.Name != "k-9" || len(node.Shards) != 0 {
+		t.Error(node, err)
+	}
+	if _, _, err = Read(file, filepath.Join(directory, "none"), []string{"postgres"}); err == nil || !strings.Contains(err.Error(), "the node's shards cannot be read") {
+		t.Error(err)
 	}
 }

@@ -238,13 +238,14 @@ describe("ComputeMesh refuses", () => {
       mesh.database.nodes = [];
       mesh.ingest = { shardMap: {} };
       mesh.snapshots.hourly.kafka = {};
+      mesh.snapshots.hourly.deadLetterTopic = "dead";
       mesh.services.prices.namespace = "other";
       mesh.services.prices.serviceName = "price";
       mesh.routes.services = [];
     });
     expect(lines).toEqual(
       [
-        ...["database.nodes", "snapshots.hourly.kafka", "ingest.shardMap"],
+        ...["database.nodes", "snapshots.hourly.kafka", "snapshots.hourly.deadLetterTopic", "ingest.shardMap"],
         ...["services.prices.namespace", "services.prices.serviceName", "routes.services"],
       ].map((path) => `${path}: "${path.split(".").pop()}" is not allowed: the mesh itself decides it for all its parts`),
     );
@@ -257,7 +258,7 @@ describe("ComputeMesh refuses", () => {
       mesh.topics.orders.partitions = 1.5;
       mesh.kafka.brokers = [];
       mesh.database.engine = { oracle: {} };
-      mesh.ingest = { cpu: "much" };
+      mesh.ingest = { cpu: "much", deadLetterTopic: "orders" };
       mesh.snapshots.hourly.schedule = "never";
       mesh.services.prices.port = 0;
       mesh.services.prices.snapshotGroup = "daily";
@@ -266,7 +267,14 @@ describe("ComputeMesh refuses", () => {
     });
     expect(lines.map(pathOf)).toEqual([
       ...["nodes.n-3.spec.zone", "shards.count", "topics.orders.partitions", "shards.replicas", "database.engine.oracle"],
-      ...["kafka.brokers", "snapshots.hourly.schedule", "ingest.cpu", "services.prices.snapshotGroup", "services.prices.port"],
+      ...[
+        "kafka.brokers",
+        "ingest.deadLetterTopic",
+        "snapshots.hourly.schedule",
+        "ingest.cpu",
+        "services.prices.snapshotGroup",
+        "services.prices.port",
+      ],
       ...["services.risk.versions.v1.image", "services.risk.versions.v1.snapshots[0]", "routes.routes[2].to[0].service.version"],
     ]);
   });

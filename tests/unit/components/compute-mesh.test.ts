@@ -180,6 +180,13 @@ describe("ComputeMesh", () => {
     expect(partsOf("mesh-routes")).toEqual(["mesh-service-prices"]);
   });
 
+  it("tells the snapshots where ingest sets records aside", async () => {
+    const { recorder } = await run((mesh) => (mesh.ingest = { deadLetterTopic: "dead" }));
+    for (const name of ["mesh-ingest-settings", "mesh-snapshots-hourly-settings"]) {
+      expect(JSON.parse(recorder.named(name).inputs.data["settings.json"]).deadLetterTopic).toBe("dead");
+    }
+  });
+
   describe("the group that keeps the databases", () => {
     const daily = (): MeshConfig => ({ ...localMesh().snapshots.hourly, schedule: "0 5 * * *", snapshots: [five] });
     /** Keys of the groups that tend, and whether ingest waits for shards. */

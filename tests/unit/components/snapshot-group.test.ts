@@ -141,11 +141,11 @@ describe("SnapshotGroup", () => {
 
   it("knows the tables of the ingest, column by column, and whether it keeps the databases", async () => {
     const topics = { orders: { partitions: 4, columns: { amount: { type: "decimal", from: "sum.net", required: true } }, document: true } };
-    const { recorder } = await run(argsWith({ topics, tendsShards: true, unpinnedGraceSeconds: 30 }));
+    const { recorder } = await run(argsWith({ topics, tendsShards: true, unpinnedGraceSeconds: 30, deadLetterTopic: "dead" }));
     const settings = JSON.parse(recorder.named("hourly-settings").inputs.data["settings.json"]);
     const columns = [{ name: "amount", type: "decimal", from: ["sum", "net"], required: true }];
     expect(settings.topics).toEqual({ orders: { partitions: 4, table: { name: "orders", columns, document: true } } });
-    expect(settings).toMatchObject({ tends: true, unpinnedGraceSeconds: 30 });
+    expect(settings).toMatchObject({ tends: true, unpinnedGraceSeconds: 30, deadLetterTopic: "dead" });
   });
 
   it("says the same tables as the ingest of the same topics", async () => {
@@ -301,6 +301,7 @@ describe("SnapshotGroup", () => {
         store: { s3: { bucket: "abc", credentialsSecret: { name: "" } }, gcs: { bucket: "abc" } },
         snapshots: ["20261121t0600z", "today", "20261121t0600z"],
         encryption: { keySecret: { name: "k" } } as SnapshotGroupArgs["encryption"],
+        deadLetterTopic: "a b",
         allowedLatenessSeconds: -1,
         tendsShards: "yes" as unknown as boolean,
         unpinnedGraceSeconds: -1,
@@ -312,6 +313,7 @@ describe("SnapshotGroup", () => {
     expect(lines.every((line) => line.startsWith('snapshotGroup "hourly": '))).toBe(true);
     expect(lines.map((line) => line.split(": ")[1])).toEqual([
       "retention",
+      "deadLetterTopic",
       "schedule",
       "keep.yearly",
       "keep.last",

@@ -216,14 +216,18 @@ describe("the script that reads the label", () => {
     expect(readFileSync(join(folder, "config"), "utf8")).toBe('header = "Authorization: Bearer t0ken"\n');
   });
 
-  it("says what is missing: the label, or the node in the shard map", () => {
+  it("says so where the label is missing", () => {
     expect(run({ labels: { "kubernetes.io/os": "linux" } })).toMatchObject({
       status: 1,
       stderr: "the Kubernetes node ip-10-0-0-1 has no label compute-mesh.dev/node\n",
     });
+  });
+
+  it("gives no shards to a node that the shard map does not name", () => {
     expect(run({ labels: { "compute-mesh.dev/node": "node-z" } })).toMatchObject({
-      status: 1,
-      stderr: "the mesh node node-z of the Kubernetes node ip-10-0-0-1 is not in the shard map\n",
+      status: 0,
+      stderr: "the shard map does not name the mesh node node-z of the Kubernetes node ip-10-0-0-1: it has no shards\n",
     });
+    expect(readFileSync(join(folder, "node.env"), "utf8")).toBe("MESH_NODE=node-z\nMESH_SHARDS=\nMESH_PRIMARY_SHARDS=\n");
   });
 });
