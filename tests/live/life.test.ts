@@ -4,10 +4,11 @@
  */
 import { Kafka, logLevel } from "kafkajs";
 import { findGatewayPrograms, type GatewayService, startGateway } from "../../tools/live/gateway";
+import { get } from "../../tools/live/get";
 import type { Truth } from "../../tools/live/produce";
 import { eventually } from "../support/cluster";
-import { describeLive, liveMesh, type LiveMesh, liveMeshConfig, type MeshConfig, nextSnapshot, type Pod, podsReady } from "../support/live";
-import { type CustomerSums, sumsOfAnswer, sumsOfTruth } from "../support/live-questions";
+import { describeLive, liveMesh, type LiveMesh, liveMeshConfig, type MeshConfig, nextSnapshot, podsReady } from "../support/live";
+import { type Answer, askPod, type CustomerSums, gatherers, sumsOfAnswer, sumsOfTruth } from "../support/live-questions";
 import type { TestStack } from "../support/pulumi";
 import { type Outcome, succeeded } from "../support/pulumi-events";
 
@@ -25,62 +26,34 @@ let other: TestStack;
 let first: ReturnType<typeof nextSnapshot>;
 let truth: Truth;
 
-interface Answer {
-  snapshot: string;
-  version: string;
-  complete: boolean;
-  missing: unknown[];
-  answer: any;
-}
-
 /** Asks through the gateway where there is one, else a gatherer of the version and snapshot. */
-async function ask(path: string, version: string, snapshot: string, namespace = "mesh"): Promise<Answer> {
-  let port = gatewayPort;
-  if (port === undefined || namespace !== "mesh") {
-    const [pod] = (await gatherers(version, snapshot, namespace)).filter(({ status }) => status.podIP !== undefined);
-    port = await mesh.ground.cluster.openDoor(`${pod.status.podIP}:8080`);
+async function ask(path: string, version: string, snapshot: string): Promise<Answer> {
+  if (gatewayPort === undefined) {
+    const [pod] = (await gatherers(mesh, version, snapshot)).filter(({ status }) => status.podIP !== undefined);
+    return askPod(mesh, pod, path);
   }
   const headers = { "x-mesh-version": version, "x-mesh-snapshot": snapshot, host: "mesh.example.test" };
-  const response = await request(port, path, headers);
-  if (response.status !== 200) {
-    throw new Error(`${path} of ${version} at ${snapshot}: ${response.status} ${response.text.slice(0, 300)}`);
+  const { status, text } = await get(gatewayPort, path, headers);
+  if (status !== 200) {
+    throw new Error(`${path} of ${version} at ${snapshot}: ${status} ${text.slice(0, 300)}`);
   }
-  return JSON.parse(response.text) as Answer;
+  return JSON.parse(text) as Answer;
 }
-
-/** `fetch` does not let a Host header through. */
-async function request(port: number, path: string, headers: Record<string, string>): Promise<{ status: number; text: string }> {
-  const http = await import("node:http");
-  return new Promise((resolve, reject) => {
-    const outgoing = http.get({ host: "127.0.0.1", port, path, headers, timeout: 30_000 }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
-      response.on("error", reject);
-    });
-    outgoing.on("timeout", () => outgoing.destroy(new Error("no answer within 30 s")));
-    outgoing.on("error", reject);
-  });
-}
-
-const gatherers = (version: string, snapshot: string, namespace = "mesh"): Promise<Pod[]> =>
-  mesh.pods(`compute-mesh.dev/part=${version}-${snapshot}-answer`, namespace);
 
 /** The sums per customer of a whole answer. */
-async function customers(version: string, snapshot: string, namespace = "mesh"): Promise<CustomerSums> {
-  const { answer, complete, missing, ...from } = await ask("/customers", version, snapshot, namespace);
+async function customers(version: string, snapshot: string): Promise<CustomerSums> {
+  const { answer, complete, missing, ...from } = await ask("/customers", version, snapshot);
   expect({ complete, missing, from }).toEqual({ complete: true, missing: [], from: { snapshot, version, shards: 16 } });
   return sumsOfAnswer(answer);
 }
 
 /** Waits until answers are complete and stay so: gatherers look every two seconds, each for itself, and pods roll one after the other. */
-async function complete(version: string, snapshot: string, seconds: number, namespace = "mesh"): Promise<void> {
+async function complete(version: string, snapshot: string, seconds: number): Promise<void> {
   let inARow = 0;
   await eventually(
     `complete answers of ${version} at ${snapshot}`,
     async () => {
-      const whole = await ask("/total", version, snapshot, namespace).then(
+      const whole = await ask("/total", version, snapshot).then(
         (answer) => answer.complete,
         () => false,
       );

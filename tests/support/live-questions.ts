@@ -1,8 +1,8 @@
 /** What tests ask a running mesh again and again: gatherers, databases, agents, probes and logs. */
 import * as fs from "node:fs";
-import * as http from "node:http";
 import * as path from "node:path";
 import { Kafka, logLevel } from "kafkajs";
+import { get } from "../../tools/live/get";
 import type { Sums, Truth } from "../../tools/live/produce";
 import { eventually } from "./cluster";
 import { isReady, type LiveMesh, type Pod } from "./live";
@@ -16,21 +16,6 @@ export interface Answer {
   answer: any;
 }
 
-/** GET of a port of this machine. */
-export function get(port: number, url: string, milliseconds: number): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const outgoing = http.get({ host: "127.0.0.1", port, path: url, timeout: milliseconds }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => (response.complete ? resolve({ status: response.statusCode ?? 0, text }) : reject(new Error("cut off"))));
-      response.on("error", reject);
-    });
-    outgoing.on("timeout", () => outgoing.destroy(new Error(`no answer within ${milliseconds} ms`)));
-    outgoing.on("error", reject);
-  });
-}
-
 /** Pods that gather the answers of one version about one snapshot. */
 export const gatherers = (mesh: LiveMesh, version: string, snapshot: string): Promise<Pod[]> =>
   mesh.pods(`compute-mesh.dev/part=${version}-${snapshot}-answer`);
@@ -38,7 +23,7 @@ export const gatherers = (mesh: LiveMesh, version: string, snapshot: string): Pr
 /** Asks one gatherer. Throws where there is no answer with status 200. */
 export async function askPod(mesh: LiveMesh, pod: Pod, url: string, milliseconds = 30_000): Promise<Answer> {
   const port = await mesh.ground.cluster.openDoor(`${pod.status.podIP}:8080`);
-  const { status, text } = await get(port, url, milliseconds);
+  const { status, text } = await get(port, url, {}, milliseconds);
   if (status !== 200) {
     throw new Error(`${url} of ${pod.metadata.name}: ${status} ${text.slice(0, 300)}`);
   }
@@ -165,7 +150,7 @@ export async function ingestReport(
 ): Promise<{ status: number; ready: boolean; reason: string; note?: string }> {
   const pod = await podOn(mesh, "ingest", node);
   const port = await mesh.ground.cluster.openDoor(`${pod.status.podIP}:4195`);
-  const { status, text } = await get(port, "/ready", 10_000);
+  const { status, text } = await get(port, "/ready", {}, 10_000);
   return { ...(JSON.parse(text) as { ready: boolean; reason: string; note?: string }), status };
 }
 

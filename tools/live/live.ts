@@ -1,6 +1,5 @@
 /** `npm run live`: a whole mesh of real pods on this machine, with data in it, and a question that it answers. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parse, stringify } from "yaml";
@@ -14,6 +13,7 @@ import { fetchReferees, liveReferees } from "../referees";
 import { formatSummary } from "../summary";
 import { defaultLiveName, liveDown, liveNode } from "./command";
 import { startGateway } from "./gateway";
+import { get } from "./get";
 import { liveImages, type LiveGround, startLiveGround } from "./mesh";
 import { produce } from "./produce";
 import { checkLiveRequirements } from "./requirements";
@@ -165,7 +165,10 @@ async function openGateway(ground: LiveGround): Promise<number> {
 async function firstAnswer(port: number, snapshot: string): Promise<string> {
   const progress = startProgress(`waiting for a complete answer about snapshot ${snapshot}`);
   for (const deadline = Date.now() + 300_000; ; await sleep(1000)) {
-    const answer = await get(port, "/total").catch((error: Error) => error.message);
+    const answer = await get(port, "/total", { host }, 15_000).then(
+      ({ text }) => text,
+      (error: Error) => error.message,
+    );
     if (answer.includes('"complete":true')) {
       progress.done();
       return answer;
@@ -176,21 +179,6 @@ async function firstAnswer(port: number, snapshot: string): Promise<string> {
       throw new Error(`no complete answer within 5 minutes; the last one: ${answer}`);
     }
   }
-}
-
-function get(port: number, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const outgoing = httpRequest({ host: "127.0.0.1", port, path, headers: { host }, timeout: 15_000 }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => (text += chunk));
-      response.on("end", () => resolve(text));
-      response.on("error", reject);
-    });
-    outgoing.on("timeout", () => outgoing.destroy(new Error("no answer within 15 s")));
-    outgoing.on("error", reject);
-    outgoing.end();
-  });
 }
 
 /** The cluster goes with everything in it, so the stack's state is dropped, not destroyed step by step. */
