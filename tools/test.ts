@@ -1,6 +1,7 @@
 /** `npm test`: lint, types, and the jest projects, with one line of true numbers at the end. */
-import { spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { liveMissing } from "./live/missing";
@@ -16,6 +17,12 @@ interface Counts {
   skipped: number;
 }
 
+/** A project of jest. */
+interface Project {
+  name: string;
+  args: string[];
+}
+
 /** Checks that are one command each. */
 const checks: { name: string; args: string[] }[] = [
   { name: "types", args: ["tsc", "--noEmit", "-p", "tsconfig.json"] },
@@ -23,9 +30,11 @@ const checks: { name: string; args: string[] }[] = [
   { name: "format", args: ["prettier", "--check", "."] },
 ];
 
+/** Needs nothing but cores, and gets what the others leave of them: hence the patience. */
+const pureProjects: Project[] = [{ name: "unit", args: ["--maxWorkers=2", "--testTimeout=180000"] }];
+
 /** The engine and the contract project start clusters of their own; one file at a time keeps two cores free for each. */
-const projects = [
-  { name: "unit", args: ["--maxWorkers=2"] },
+const projects: Project[] = [
   // A failed upload leaves work behind in two of the cloud clients: a new process for every file, and no waiting for it at the end.
   { name: "agent", args: ["--maxWorkers=2", "--workerIdleMemoryLimit=1MB", "--forceExit"] },
   { name: "contract", args: ["--runInBand"] },
@@ -62,11 +71,7 @@ export async function testCommand(argv: string[]): Promise<number> {
   };
 
   const total: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const check of onlyLive ? [] : checks) {
-    const code = await run(env, check.name, "npx", ["--no-install", ...check.args]);
-    add(total, { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 });
-  }
-  for (const project of onlyLive ? projects.filter(({ name }) => name === "live") : projects) {
+  const runProject = async (project: Project, start: Start): Promise<void> => {
     const file = join(folder, `${project.name}.json`);
     rmSync(file, { force: true });
     const args = [
@@ -79,13 +84,26 @@ export async function testCommand(argv: string[]): Promise<number> {
       ...project.args,
       ...forJest,
     ];
-    const code = await run(env, `${project.name} tests`, "npx", ["--no-install", ...args]);
-    add(total, readCounts(file, code));
+    add(total, readCounts(file, await start(env, `${project.name} tests`, ["npx", "--no-install", ...args])));
+  };
+  // What needs nothing but cores runs behind the rest, in the time that clusters and databases leave: they wait half of theirs.
+  const behind = async (): Promise<void> => {
+    for (const { name, args } of checks) {
+      const code = await runBehind(env, name, ["npx", "--no-install", ...args]);
+      add(total, { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 });
+    }
+    for (const project of pureProjects) {
+      await runProject(project, runBehind);
+    }
+  };
+  const rest = onlyLive ? Promise.resolve() : behind();
+  for (const project of onlyLive ? projects.filter(({ name }) => name === "live") : projects) {
+    await runProject(project, run);
   }
-
   if (!onlyLive) {
     add(total, await goTests(env, "ingest"));
   }
+  await rest;
 
   const line = `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`;
   writeFileSync(join(folder, "counts.txt"), `${line}\n`);
@@ -157,10 +175,31 @@ function add(total: Counts, more: Counts): void {
   total.skipped += more.skipped;
 }
 
-function run(env: NodeJS.ProcessEnv, title: string, command: string, args: string[]): Promise<number> {
+/** Runs a command and returns its exit code. */
+type Start = (env: NodeJS.ProcessEnv, title: string, command: string[]) => Promise<number>;
+
+const run: Start = (env, title, [program, ...args]) => {
   process.stderr.write(`\n── ${title} ──\n`);
+  const child = spawn(program, args, { cwd: projectRoot, env, stdio: ["ignore", "inherit", "inherit"] });
+  return exitCodeOf(child);
+};
+
+/** With low priority, so that nothing waits for it that measures time; what it writes is shown at its end. */
+const runBehind: Start = async (env, title, [program, ...args]) => {
+  const child = spawn(program, args, { cwd: projectRoot, env, stdio: ["ignore", "pipe", "pipe"] });
+  const written: Buffer[] = [];
+  child.stdout.on("data", (chunk: Buffer) => written.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => written.push(chunk));
+  if (child.pid !== undefined) {
+    setPriority(child.pid, constants.priority.PRIORITY_LOW);
+  }
+  const code = await exitCodeOf(child);
+  process.stderr.write(`\n── ${title} (ran beside the others) ──\n${Buffer.concat(written).toString()}`);
+  return code;
+};
+
+function exitCodeOf(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: projectRoot, env, stdio: ["ignore", "inherit", "inherit"] });
     child.on("error", reject);
     child.on("close", (code) => resolve(code ?? 1));
   });
