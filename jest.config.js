@@ -11,13 +11,13 @@ const project = (name, more = {}) => ({
   testMatch: [`<rootDir>/tests/${name}/**/*.test.ts`],
   transform: { "^.+\\.ts$": ["@swc/jest", swc] },
   testEnvironment: "node",
-  // A machine under load is not a defect: a test that waits for something says so itself.
-  testTimeout: 30_000,
   modulePathIgnorePatterns: ["<rootDir>/dist", "<rootDir>/.compute-mesh"],
   ...more,
 });
 
 module.exports = {
   projects: [project("unit"), "<rootDir>/agent", project("contract"), project("engine"), project("live")],
+  // A machine under load is not a defect: a test that waits for something says so itself. Jest takes no notice of it in a project.
+  testTimeout: 30_000,
   workerIdleMemoryLimit: "1GB",
 };
