@@ -107,6 +107,38 @@ export async function gathererFor(args: AnswerSettingsArgs): Promise<TestGathere
   return { ...gatherer, lines, stop: () => gatherer.drain(0) };
 }
 
+/** Pods of a test, and the gatherer in front of them. */
+export interface TwoPods {
+  /** Two new ones for each test. */
+  pods: Pod[];
+  /** Starts the gatherer of the test; the port that it listens on. */
+  start: (changes?: Partial<AnswerSettingsArgs>) => Promise<number>;
+  /** The gatherer that the test has started. */
+  gatherer: () => TestGatherer;
+}
+
+/** Starts and ends two pods for each test of the file, and whatever gatherer the test starts. */
+export function twoPods(): TwoPods {
+  const pods: Pod[] = [];
+  let gatherer: TestGatherer | undefined;
+  beforeEach(async () => {
+    pods.splice(0, 2, await startPod(), await startPod());
+  });
+  afterEach(async () => {
+    await gatherer?.stop();
+    gatherer = undefined;
+    await Promise.all(pods.map((pod) => pod.stop()));
+  });
+  return {
+    pods,
+    start: async (changes = {}) => {
+      gatherer = await gathererFor(settingsFor(pods, changes));
+      return gatherer.port;
+    },
+    gatherer: () => gatherer!,
+  };
+}
+
 export interface Reply {
   status: number;
   headers: Record<string, unknown>;

@@ -1,41 +1,12 @@
 import { request } from "node:http";
+import type { AnswerSettingsArgs } from "../../src/model/answers-settings";
 import { createLineReader } from "../src/answer/lines";
-import {
-  ask,
-  gathererFor,
-  groupsOf,
-  type Handler,
-  jsonLines,
-  lines,
-  mergeRules,
-  ordersOf,
-  type Pod,
-  sendJson,
-  settingsFor,
-  snapshot,
-  startPod,
-  type TestGatherer,
-} from "./answer-pods";
+import { ask, groupsOf, type Handler, jsonLines, lines, mergeRules, ordersOf, type Pod, sendJson, snapshot, twoPods } from "./answer-pods";
 
-let pods: Pod[];
-let gatherer: TestGatherer | undefined;
-
-beforeEach(async () => {
-  pods = [await startPod(), await startPod()];
-});
-afterEach(async () => {
-  await gatherer?.stop();
-  gatherer = undefined;
-  await Promise.all(pods.map((pod) => pod.stop()));
-});
-
-const start = async (changes: Parameters<typeof settingsFor>[1] = {}): Promise<number> => {
-  gatherer = await gathererFor(settingsFor(pods, changes));
-  return gatherer.port;
-};
+const { pods, start, gatherer } = twoPods();
 const all = [0, 1, 2, 3].flatMap(ordersOf);
 /** Each pod alone has its shards, so nobody can take over. */
-const alone = (): Parameters<typeof settingsFor>[1] => ({
+const alone = (): Partial<AnswerSettingsArgs> => ({
   owners: pods.map((pod, index) => ({ node: `n-${index}`, url: pod.url, shards: [2 * index, 2 * index + 1] })),
 });
 /** Writes text in pieces of so many bytes, and waits between them, so that each comes alone. */
@@ -105,7 +76,7 @@ describe("a stream", () => {
       expect(jsonLines((await ask(port, "/customers", lines)).text).slice(0, -1)).toEqual(
         rows.map(({ customer, sum }) => ({ customer, sum: 2 * sum })),
       );
-      await gatherer!.stop();
+      await gatherer().stop();
     }
   });
 
@@ -217,7 +188,7 @@ describe("a stream that breaks", () => {
       asking.on("error", reject).end();
     });
     await cutOffAt(pods);
-    expect(gatherer!.lines).toEqual([]);
+    expect(gatherer().lines).toEqual([]);
   });
 
   it("does not let a line without an end fill the memory", () => {

@@ -1,36 +1,8 @@
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
-import {
-  answerHonestly,
-  ask,
-  gathererFor,
-  groupsOf,
-  type Handler,
-  ordersOf,
-  type Pod,
-  sendJson,
-  settingsFor,
-  snapshot,
-  startPod,
-  type TestGatherer,
-} from "./answer-pods";
+import { answerHonestly, ask, groupsOf, type Handler, ordersOf, sendJson, snapshot, twoPods } from "./answer-pods";
 
-let pods: Pod[];
-let gatherer: TestGatherer | undefined;
-
-beforeEach(async () => {
-  pods = [await startPod(), await startPod()];
-});
-afterEach(async () => {
-  await gatherer?.stop();
-  gatherer = undefined;
-  await Promise.all(pods.map((pod) => pod.stop()));
-});
-
-const start = async (changes: Parameters<typeof settingsFor>[1] = {}): Promise<number> => {
-  gatherer = await gathererFor(settingsFor(pods, changes));
-  return gatherer.port;
-};
+const { pods, start, gatherer } = twoPods();
 const all = [0, 1, 2, 3].flatMap(ordersOf);
 const totalOf = (rows: typeof all): unknown => ({ count: rows.length, sum: rows.reduce((sum, { amount }) => sum + amount, 0) });
 const hang: Handler = () => undefined;
@@ -107,7 +79,7 @@ describe("a pod that fails", () => {
       const { status, text } = await ask(port, "/total");
       expect([status, JSON.parse(text)]).toEqual([200, expect.objectContaining({ complete: true, answer: totalOf(all) })]);
       expect(pods[1].asked.splice(0).sort()).toEqual(["0,1", "2,3"]);
-      await gatherer!.stop();
+      await gatherer().stop();
     }
     await pods[0].stop();
     const port = await start();
@@ -145,7 +117,7 @@ describe("a pod that fails", () => {
     const refused = await ask(port, "/total", { "mesh-require-complete": "true" });
     expect(refused.status).toBe(503);
     expect(JSON.parse(refused.text)).toMatchObject({ complete: false, missing: [{ shard: 1 }, { shard: 2 }] });
-    const metrics = gatherer!.health.metrics();
+    const metrics = gatherer().health.metrics();
     expect(metrics).toContain('mesh_answer_partial_failures_total{reason="timeout"} 2');
     expect(metrics).toContain('mesh_answer_partial_failures_total{reason="no_owner"} 2');
     expect(metrics).toContain("mesh_answer_incomplete_total 2");
@@ -223,11 +195,11 @@ describe("a POST", () => {
       complete: false,
       missing: [{ shard: 0, reason: "status 500" }, { shard: 1 }],
     });
-    await gatherer!.stop();
+    await gatherer().stop();
     port = await start();
     expect(JSON.parse((await ask(port, "/total", { "mesh-idempotent": "true" }, "{}")).text)).toMatchObject({ complete: true });
     await pods[0].stop();
-    await gatherer!.stop();
+    await gatherer().stop();
     port = await start();
     expect(JSON.parse((await ask(port, "/total", {}, "{}")).text)).toMatchObject({ complete: true });
   });
@@ -270,7 +242,7 @@ describe("limits", () => {
     // What was taken was given back.
     pods[1].handler = answerHonestly;
     expect((await ask(port, "/orders")).status).toBe(200);
-    expect(gatherer!.health.metrics()).toContain("mesh_answer_buffered_bytes 0\n");
+    expect(gatherer().health.metrics()).toContain("mesh_answer_buffered_bytes 0\n");
   });
 
   it("let questions wait for their turn", async () => {
@@ -307,8 +279,8 @@ describe("a client that goes away", () => {
     await until(() => pods.every((pod) => pod.asked.length === 1));
     asking.destroy();
     await until(() => pods.every((pod) => pod.cutOff === 1));
-    await until(() => gatherer!.health.metrics().includes('mesh_answer_questions_total{status="499"} 1'));
-    expect(gatherer!.lines).toEqual([]);
+    await until(() => gatherer().health.metrics().includes('mesh_answer_questions_total{status="499"} 1'));
+    expect(gatherer().lines).toEqual([]);
   });
 });
 

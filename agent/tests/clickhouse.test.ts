@@ -3,7 +3,8 @@ import { createTablesSql, snapshotView } from "../../src/model/table-sql";
 import { columnNames } from "../../src/model/tables";
 import { connectDatabase } from "../src/databases";
 import type { DatabaseSettings } from "../src/databases/database";
-import { promises } from "./database-promises";
+import type { EngineUnderTest } from "./database-bench";
+import { expectAdvice, promises, withServer } from "./database-promises";
 import { chdbSite, noChdb, startChdb } from "./database-servers";
 import type { Server } from "./programs";
 import { timeNames, timeText } from "./rows";
@@ -28,7 +29,7 @@ async function newDatabase(): Promise<DatabaseSettings> {
   return { engine: "clickhouse", host: "127.0.0.1", port: server.port, database };
 }
 
-promises(chdbSite !== undefined, noChdb, {
+const engine: EngineUnderTest = {
   engine: "clickhouse",
   leavesRemnants: true,
   start: async () => {
@@ -68,15 +69,12 @@ promises(chdbSite !== undefined, noChdb, {
   changeColumns: async ({ database }) => {
     await ask(database, "ALTER TABLE trades DROP COLUMN more, ADD COLUMN extra Nullable(String)");
   },
-});
+};
+
+promises(chdbSite !== undefined, noChdb, engine);
 
 describeWhere(chdbSite !== undefined, noChdb)("ClickHouse", () => {
-  beforeAll(async () => {
-    server = await startChdb(chdbSite!);
-    process.env["DATABASE_USER"] = "mesh";
-    process.env["DATABASE_PASSWORD"] = "secret";
-  }, 120_000);
-  afterAll(() => server.stop());
+  withServer(engine);
 
   const prepared = async (): Promise<DatabaseSettings> => {
     const database = await newDatabase();
@@ -87,12 +85,7 @@ describeWhere(chdbSite !== undefined, noChdb)("ClickHouse", () => {
   };
 
   it("tells what a person can mend", async () => {
-    const database = await newDatabase();
-    await expect(connectDatabase({ ...database, database: "nowhere" })).rejects.toMatchObject({
-      message: expect.stringContaining("correct the name of the database"),
-      retry: false,
-    });
-    await expect(connectDatabase({ ...database, port: 1 })).rejects.toMatchObject({ kind: "unreachable", retry: true });
+    await expectAdvice(await newDatabase());
   });
 
   it("reads rows that were inserted twice once, and goes on from page to page", async () => {

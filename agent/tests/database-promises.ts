@@ -1,4 +1,6 @@
 /** What the agent promises of every database engine, run against a real server by one test file for each. */
+import { connectDatabase } from "../src/databases";
+import type { DatabaseSettings } from "../src/databases/database";
 import { restoreShard } from "../src/restore";
 import { createBench, cuts, type Bench, type EngineUnderTest, shardOf } from "./database-bench";
 import { killPromise } from "./database-kills";
@@ -10,12 +12,7 @@ export function promises(there: boolean, missing: string, given: EngineUnderTest
   jest.setTimeout(60_000);
   describeWhere(there, missing)(`${given.engine}: the agent`, () => {
     const bench = createBench(given);
-    beforeAll(async () => {
-      process.env["DATABASE_USER"] = "mesh";
-      process.env["DATABASE_PASSWORD"] = "secret";
-      await given.start();
-    }, 120_000);
-    afterAll(() => given.stop());
+    withServer(given);
     beforeEach(() => {
       bench.folder = temporaryFolder();
       bench.kafka = fakeKafka({
@@ -29,6 +26,25 @@ export function promises(there: boolean, missing: string, given: EngineUnderTest
     viewPromises(bench);
     killPromise(bench);
   });
+}
+
+/** The engine's server for the tests of a `describe`, and the credentials that the agent comes with. */
+export function withServer({ start, stop }: Pick<EngineUnderTest, "start" | "stop">): void {
+  beforeAll(async () => {
+    process.env["DATABASE_USER"] = "mesh";
+    process.env["DATABASE_PASSWORD"] = "secret";
+    await start();
+  }, 120_000);
+  afterAll(stop);
+}
+
+/** A wrong name is for a person to mend; a server that is away may come back by itself. */
+export async function expectAdvice(database: DatabaseSettings): Promise<void> {
+  await expect(connectDatabase({ ...database, database: "nowhere" })).rejects.toMatchObject({
+    message: expect.stringContaining("correct the name of the database"),
+    retry: false,
+  });
+  await expect(connectDatabase({ ...database, port: 1 })).rejects.toMatchObject({ kind: "unreachable", retry: true });
 }
 
 function restorePromises(bench: Bench): void {

@@ -1,10 +1,8 @@
 /** What services see in every database engine: views, dropped shards, and the step that waits. */
-import { exitCodeOf } from "../src/errors";
-import { run } from "../src/main";
 import { type Bench, cuts, shardOf, tables } from "./database-bench";
 import { rowOf } from "./rows";
-import { ordersTable, removeFolder, snapshotId, temporaryFolder, tradesTable, writePodFiles } from "./support";
-import { nodeWith, startAgent } from "./tending";
+import { ordersTable, snapshotId, tradesTable } from "./support";
+import { nodeWith, runWait, startAgent } from "./tending";
 
 export function viewPromises(bench: Bench): void {
   it("shows exactly the rows below the cuts of a snapshot, while rows are added", async () => {
@@ -97,22 +95,7 @@ export function viewPromises(bench: Bench): void {
 
   it("waits for a snapshot in a service's pod", async () => {
     const database = await bench.given.database();
-    const wait = async (...words: string[]): Promise<{ code: number; lines: string }> => {
-      const files = temporaryFolder();
-      const where = writePodFiles(files, {}).slice(2);
-      const { host, port } = database;
-      const variables = { ENGINE: bench.given.engine, HOST: host, PORT: String(port), NAME: database.database };
-      Object.entries(variables).forEach(([name, value]) => (process.env[`DATABASE_${name}`] = value));
-      const lines: string[] = [];
-      const written = jest.spyOn(process.stderr, "write").mockImplementation((line) => lines.push(String(line)) > 0);
-      const code = await run(["wait", ...words, ...where], new AbortController().signal, () => undefined).catch((error: unknown) => {
-        lines.push((error as Error).message);
-        return exitCodeOf(error);
-      });
-      written.mockRestore();
-      removeFolder(files);
-      return { code, lines: lines.join("\n") };
-    };
+    const wait = (...words: string[]): ReturnType<typeof runWait> => runWait(database, ...words);
     const early = await wait(snapshotId, "--timeout", "0");
     expect(early).toEqual({ code: 3, lines: expect.stringContaining("shards 0, 1 not in the database") });
     expect(early.lines).toContain("its views are not there");

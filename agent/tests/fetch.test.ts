@@ -1,25 +1,27 @@
 /** Downloading shards as files, and the last words of a container. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type PostgresServer, startPostgres } from "../../tests/unit/ingest/postgres-server";
 import { exitCodeOf } from "../src/errors";
 import { fetchShards } from "../src/fetch";
 import { run } from "../src/main";
-import { type AgentContext, snapshotShard } from "../src/shard-snapshot";
+import type { AgentContext } from "../src/shard-snapshot";
 import { writeTermination } from "../src/termination";
 import {
   contextWith,
   createDatabase,
   describeWhere,
+  failureOf,
   fakeKafka,
   inDatabase,
-  ingest,
+  ingestAll,
   noPostgres,
   postgresBin,
   records,
   removeFolder,
   snapshotId,
+  takeSnapshots,
   temporaryFolder,
+  withPostgres,
   writePodFiles,
 } from "./support";
 
@@ -27,42 +29,27 @@ import {
 jest.setTimeout(60_000);
 
 describeWhere(postgresBin !== undefined, noPostgres)("fetched shards", () => {
-  let server: PostgresServer;
+  const server = withPostgres();
   let store: string;
   let folder: string;
   let context: AgentContext;
   const later = "20261121t0700z";
 
   beforeAll(async () => {
-    server = await startPostgres(postgresBin as string);
     store = temporaryFolder();
     const kafka = fakeKafka({ orders: [records(50, 20), records(30), records(9, 5), []], "trade.log": [records(13, 1), records(7)] });
     const key = Buffer.alloc(32, 9);
     context = { ...(await contextWith({ directory: { path: store, shared: true } }, { database: createDatabase(server, "source") })), key };
-    for (const [topic, logs] of Object.entries(kafka.logs)) {
-      logs.forEach((log, partition) => log.length > 0 && ingest(server, "source", topic, partition, log.length));
-    }
-    for (const id of [snapshotId, later]) {
-      for (const shard of [0, 1]) {
-        expect(await snapshotShard(context, kafka, id, shard)).toMatchObject({ done: true });
-      }
-    }
+    ingestAll(server, "source", kafka);
+    await takeSnapshots(context, kafka, snapshotId, later);
   }, 60_000);
-  afterAll(() => {
-    server.stop();
-    removeFolder(store);
-  });
+  afterAll(() => removeFolder(store));
   beforeEach(() => {
     folder = join(temporaryFolder(), "data");
   });
   afterEach(() => removeFolder(join(folder, "..")));
 
   const json = (...path: string[]): unknown => JSON.parse(readFileSync(join(folder, ...path), "utf8"));
-  const failureOf = (promise: Promise<unknown>): Promise<Error> =>
-    promise.then(
-      () => Promise.reject(new Error("it did not fail")),
-      (error: Error) => error,
-    );
 
   it("are the rows below the cut, decrypted, as the database writes them", async () => {
     expect(await fetchShards(context, snapshotId, [0, 1], folder)).toEqual({

@@ -5,7 +5,8 @@ import { createTablesSql, snapshotView } from "../../src/model/table-sql";
 import { columnNames } from "../../src/model/tables";
 import { connectDatabase } from "../src/databases";
 import type { DatabaseSettings } from "../src/databases/database";
-import { promises } from "./database-promises";
+import type { EngineUnderTest } from "./database-bench";
+import { expectAdvice, promises, withServer } from "./database-promises";
 import { mariadbProgram, noMariadb, startMariadb, writeCertificate } from "./database-servers";
 import type { Server } from "./programs";
 import { type Row, timeNames, timeText } from "./rows";
@@ -40,7 +41,7 @@ const valueOf = (name: string, row: Row): unknown => {
   return timeNames.includes(name) && typeof value === "number" ? timeText(value) : value;
 };
 
-promises(mariadbProgram !== undefined, noMariadb, {
+const engine: EngineUnderTest = {
   engine: "singlestore",
   leavesRemnants: false,
   start: async () => {
@@ -77,24 +78,17 @@ promises(mariadbProgram !== undefined, noMariadb, {
   changeColumns: async (database) => {
     await inDatabase(database, "ALTER TABLE trades DROP COLUMN more, ADD COLUMN extra longtext");
   },
-});
+};
+
+promises(mariadbProgram !== undefined, noMariadb, engine);
 
 describeWhere(mariadbProgram !== undefined, noMariadb)("the MySQL wire", () => {
-  beforeAll(async () => {
-    server = await startMariadb(mariadbProgram!);
-    process.env["DATABASE_USER"] = "mesh";
-    process.env["DATABASE_PASSWORD"] = "secret";
-  }, 120_000);
-  afterAll(() => server.stop());
+  withServer(engine);
   afterEach(() => (process.env["DATABASE_PASSWORD"] = "secret"));
 
   it("tells what a person can mend", async () => {
     const database = await newDatabase();
-    await expect(connectDatabase({ ...database, database: "nowhere" })).rejects.toMatchObject({
-      message: expect.stringContaining("correct the name of the database"),
-      retry: false,
-    });
-    await expect(connectDatabase({ ...database, port: 1 })).rejects.toMatchObject({ kind: "unreachable", retry: true });
+    await expectAdvice(database);
     process.env["DATABASE_PASSWORD"] = "wrong";
     await expect(connectDatabase(database)).rejects.toThrow("correct user and password in the Secret of the database");
   });

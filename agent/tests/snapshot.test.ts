@@ -1,7 +1,6 @@
 /** Snapshots of a real PostgreSQL in a directory, with Kafka in memory. */
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type PostgresServer, startPostgres } from "../../tests/unit/ingest/postgres-server";
 import { exitCodeOf } from "../src/errors";
 import { run } from "../src/main";
 import { restore } from "../src/restore";
@@ -12,32 +11,31 @@ import {
   contextWith,
   createDatabase,
   describeWhere,
+  failureOf,
   type FakeKafka,
   fakeKafka,
   inDatabase,
   ingest,
+  ingestAll,
   noPostgres,
   offsetsOf,
   postgresBin,
   records,
   removeFolder,
   snapshotId,
+  takeSnapshots,
   temporaryFolder,
+  withPostgres,
   writePodFiles,
 } from "./support";
 
 describeWhere(postgresBin !== undefined, noPostgres)("a snapshot", () => {
-  let server: PostgresServer;
+  const server = withPostgres();
   let folder: string;
   let kafka: FakeKafka;
   let context: AgentContext & { lines: string[] };
   let databases = 0;
   let source: string;
-
-  beforeAll(async () => {
-    server = await startPostgres(postgresBin as string);
-  }, 60_000);
-  afterAll(() => server.stop());
 
   beforeEach(async () => {
     folder = temporaryFolder();
@@ -46,27 +44,14 @@ describeWhere(postgresBin !== undefined, noPostgres)("a snapshot", () => {
     kafka = fakeKafka({ orders: [records(500, 20), records(300), records(40, 5), []], "trade.log": [records(30, 1), records(7)] });
     const database = createDatabase(server, source);
     context = await contextWith({ directory: { path: folder, shared: true } }, { database });
-    for (const [topic, logs] of Object.entries(kafka.logs)) {
-      logs.forEach((log, partition) => log.length > 0 && ingest(server, source, topic, partition, log.length));
-    }
+    ingestAll(server, source, kafka);
   });
   afterEach(() => removeFolder(folder));
 
   const take = async (shard: number, by: AgentContext = context): Promise<Awaited<ReturnType<typeof snapshotShard>>> =>
     snapshotShard(by, kafka, snapshotId, shard);
-  const takeAll = async (): Promise<void> => {
-    for (const shard of [0, 1]) {
-      expect(await take(shard)).toMatchObject({ done: true });
-    }
-  };
+  const takeAll = (): Promise<void> => takeSnapshots(context, kafka, snapshotId);
   const place = (shard: number, part: string): string => join(folder, "hourly", snapshotId, `shard-${shard}.${part}`);
-  const failureOf = async (promise: Promise<unknown>): Promise<Error> =>
-    promise.then(
-      () => {
-        throw new Error("it did not fail");
-      },
-      (error: Error) => error,
-    );
 
   it("restores to identical rows below the cut, and to the offsets of the cut", async () => {
     await takeAll();

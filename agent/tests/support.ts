@@ -7,9 +7,9 @@ import { createTablesSql } from "../../src/model/table-sql";
 import type { ColumnFacts, TableFacts } from "../../src/model/tables";
 import type { LogEnd, KafkaLog } from "../src/kafka";
 import { parseSettings } from "../src/settings";
-import type { AgentContext } from "../src/shard-snapshot";
+import { type AgentContext, snapshotShard } from "../src/shard-snapshot";
 import { openStore, type StoreSettings } from "../src/stores/open";
-import { findPostgres, type PostgresServer } from "../../tests/unit/ingest/postgres-server";
+import { findPostgres, type PostgresServer, startPostgres } from "../../tests/unit/ingest/postgres-server";
 
 export const snapshotId = "20261121t0600z";
 export const snapshotTime = Date.parse("2026-11-21T06:00:00Z");
@@ -39,6 +39,26 @@ export function describeWhere(there: boolean, missing: string): jest.Describe {
 
 export const postgresBin = findPostgres();
 export const noPostgres = "no PostgreSQL below /usr/lib/postgresql";
+
+/** A PostgreSQL server for the tests of a `describe`: there once they run, and before what their own `beforeAll` does. */
+export function withPostgres(): PostgresServer {
+  const server = {} as PostgresServer;
+  beforeAll(async () => {
+    Object.assign(server, await startPostgres(postgresBin as string));
+  }, 60_000);
+  afterAll(() => server.stop());
+  return server;
+}
+
+/** The error of something that must fail. */
+export async function failureOf(promise: Promise<unknown>): Promise<Error> {
+  return promise.then(
+    () => {
+      throw new Error("it did not fail");
+    },
+    (error: Error) => error,
+  );
+}
 
 export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), "mesh-agent-"));
@@ -179,6 +199,22 @@ export function ingest(server: PostgresServer, name: string, topic: string, part
        ${values} FROM generate_series(${from}, ${to - 1}) o;
      INSERT INTO mesh_offsets VALUES ('${topic}', ${partition}, ${to}) ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset;`,
   );
+}
+
+/** Ingests every log to its end. */
+export function ingestAll(server: PostgresServer, name: string, { logs }: FakeKafka): void {
+  for (const [topic, partitions] of Object.entries(logs)) {
+    partitions.forEach((log, partition) => log.length > 0 && ingest(server, name, topic, partition, log.length));
+  }
+}
+
+/** Takes snapshots of the shards 0 and 1, which must be done at once. */
+export async function takeSnapshots(context: AgentContext, kafka: KafkaLog, ...ids: string[]): Promise<void> {
+  for (const id of ids) {
+    for (const shard of [0, 1]) {
+      expect(await snapshotShard(context, kafka, id, shard)).toMatchObject({ done: true });
+    }
+  }
 }
 
 /** Everything in the tables, to compare two databases. */

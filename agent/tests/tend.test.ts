@@ -2,7 +2,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type PostgresServer, startPostgres } from "../../tests/unit/ingest/postgres-server";
 import { restoreShard } from "../src/restore";
 import { type AgentContext, snapshotShard } from "../src/shard-snapshot";
 import { freePort } from "./programs";
@@ -15,6 +14,7 @@ import {
   fakeKafka,
   inDatabase,
   ingest,
+  ingestAll,
   noPostgres,
   offsetsOf,
   ordersTable,
@@ -22,8 +22,10 @@ import {
   records,
   removeFolder,
   snapshotId,
+  takeSnapshots,
   temporaryFolder,
   tradesTable,
+  withPostgres,
   writePodFiles,
 } from "./support";
 import { nodeWith, startAgent, type TestAgent } from "./tending";
@@ -35,7 +37,7 @@ jest.setTimeout(60_000);
 const olderId = "20261121t0559z";
 
 describeWhere(postgresBin !== undefined, noPostgres)("tending restores", () => {
-  let server: PostgresServer;
+  const server = withPostgres();
   let folder: string;
   let kafka: FakeKafka;
   let source: string;
@@ -43,24 +45,13 @@ describeWhere(postgresBin !== undefined, noPostgres)("tending restores", () => {
   let target: { engine: string; host: string; port: number; database: string };
   let databases = 0;
 
-  beforeAll(async () => {
-    server = await startPostgres(postgresBin as string);
-  }, 60_000);
-  afterAll(() => server.stop());
-
   beforeEach(async () => {
     folder = temporaryFolder();
     source = `source_${databases}`;
     kafka = fakeKafka({ orders: [records(500, 20), records(300), records(90, 5), []], "trade.log": [records(130, 1), records(7)] });
     context = await contextWith({ directory: { path: folder, shared: true } }, { database: createDatabase(server, source) });
-    for (const [topic, logs] of Object.entries(kafka.logs)) {
-      logs.forEach((log, partition) => log.length > 0 && ingest(server, source, topic, partition, log.length));
-    }
-    for (const id of [olderId, snapshotId]) {
-      for (const shard of [0, 1]) {
-        expect(await snapshotShard(context, kafka, id, shard)).toMatchObject({ done: true });
-      }
-    }
+    ingestAll(server, source, kafka);
+    await takeSnapshots(context, kafka, olderId, snapshotId);
     // Without tables: the database of a node that has just started.
     server.psql(`CREATE DATABASE target_${databases};`);
     target = { engine: "postgres", host: "127.0.0.1", port: Number(server.env["PGPORT"]), database: `target_${databases++}` };
@@ -261,9 +252,7 @@ describeWhere(postgresBin !== undefined, noPostgres)("tending restores", () => {
     ingest(server, source, "orders", 1, 200_000, 300);
     kafka.logs["orders"][1] = kafka.logs["orders"][1].concat(Array.from({ length: 199_700 }, () => ({ time: 0 })));
     const newest = "20261121t0602z";
-    for (const shard of [0, 1]) {
-      expect(await snapshotShard(context, kafka, newest, shard)).toMatchObject({ done: true });
-    }
+    await takeSnapshots(context, kafka, newest);
     const files = temporaryFolder();
     // Nobody listens there: a restoration from the store needs no Kafka.
     const where = writePodFiles(files, {

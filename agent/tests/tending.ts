@@ -1,11 +1,14 @@
 /** What the tests of tending share: an agent whose rounds are taken one by one. */
-import type { KafkaLog } from "../src/kafka";
+import type { DatabaseSettings } from "../src/databases/database";
+import { exitCodeOf } from "../src/errors";
 import { createHealth, type Health } from "../src/health";
+import type { KafkaLog } from "../src/kafka";
+import { run } from "../src/main";
 import type { NodeShards, Retention } from "../src/pod-files";
 import { watchRetention } from "../src/retention-watch";
 import type { AgentContext } from "../src/shard-snapshot";
 import { createTender } from "../src/tend";
-import { contextWith } from "./support";
+import { contextWith, removeFolder, temporaryFolder, writePodFiles } from "./support";
 
 /** An agent of one node. */
 export interface TestAgent {
@@ -46,6 +49,29 @@ export async function startAgent(
       while (await round());
     },
   };
+}
+
+/**
+ * The step `wait` of a service's pod, on a node with the shards 0 and 1.
+ *
+ * @returns the exit code, and what it has written
+ */
+export async function runWait(
+  { engine, host, port, database }: DatabaseSettings,
+  ...words: string[]
+): Promise<{ code: number; lines: string }> {
+  const files = temporaryFolder();
+  const where = writePodFiles(files, {}).slice(2);
+  Object.assign(process.env, { DATABASE_ENGINE: engine, DATABASE_HOST: host, DATABASE_PORT: String(port), DATABASE_NAME: database });
+  const lines: string[] = [];
+  const written = jest.spyOn(process.stderr, "write").mockImplementation((line) => lines.push(String(line)) > 0);
+  const code = await run(["wait", ...words, ...where], new AbortController().signal, () => undefined).catch((error: unknown) => {
+    lines.push((error as Error).message);
+    return exitCodeOf(error);
+  });
+  written.mockRestore();
+  removeFolder(files);
+  return { code, lines: lines.join("\n") };
 }
 
 /** A node that owns its shards first. */

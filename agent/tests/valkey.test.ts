@@ -2,7 +2,8 @@
 import { createClient } from "@redis/client";
 import { connectDatabase } from "../src/databases";
 import type { DatabaseSettings } from "../src/databases/database";
-import { promises } from "./database-promises";
+import type { EngineUnderTest } from "./database-bench";
+import { promises, withServer } from "./database-promises";
 import { noValkey, startValkey, valkeyProgram, writeCertificate } from "./database-servers";
 import type { Server } from "./programs";
 import { timeNames } from "./rows";
@@ -34,7 +35,7 @@ function newDatabase(): Promise<DatabaseSettings> {
 
 const stream = (table: string, part: number): string => `mesh:{${table}:${part}}`;
 
-promises(valkeyProgram !== undefined, noValkey, {
+const engine: EngineUnderTest = {
   engine: "valkey",
   leavesRemnants: true,
   start: async () => {
@@ -77,15 +78,12 @@ promises(valkeyProgram !== undefined, noValkey, {
     }
     return lines.sort().join("\n");
   },
-});
+};
+
+promises(valkeyProgram !== undefined, noValkey, engine);
 
 describeWhere(valkeyProgram !== undefined, noValkey)("Valkey", () => {
-  beforeAll(async () => {
-    server = await startValkey(valkeyProgram!);
-    process.env["DATABASE_USER"] = "mesh";
-    process.env["DATABASE_PASSWORD"] = "secret";
-  }, 60_000);
-  afterAll(() => server.stop());
+  withServer(engine);
   afterEach(() => (process.env["DATABASE_PASSWORD"] = "secret"));
 
   const shard = { shard: 0, partitions: { orders: [0] }, tables: { orders: ordersTable } };

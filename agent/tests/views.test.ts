@@ -1,8 +1,5 @@
 /** The views of pinned snapshots in a real PostgreSQL, and the step that waits for them. */
-import { type PostgresServer, startPostgres } from "../../tests/unit/ingest/postgres-server";
 import { fixCut } from "../src/cut";
-import { exitCodeOf } from "../src/errors";
-import { run } from "../src/main";
 import {
   createDatabase,
   describeWhere,
@@ -10,6 +7,7 @@ import {
   fakeKafka,
   inDatabase,
   ingest,
+  ingestAll,
   noPostgres,
   ordersTable,
   postgresBin,
@@ -18,9 +16,9 @@ import {
   snapshotId,
   temporaryFolder,
   tradesTable,
-  writePodFiles,
+  withPostgres,
 } from "./support";
-import { nodeWith, startAgent, type TestAgent } from "./tending";
+import { nodeWith, runWait, startAgent, type TestAgent } from "./tending";
 
 // psql and the server share two cores with whatever else runs.
 jest.setTimeout(60_000);
@@ -29,7 +27,7 @@ jest.setTimeout(60_000);
 const olderId = "20261121t0559z";
 
 describeWhere(postgresBin !== undefined, noPostgres)("the views of a snapshot", () => {
-  let server: PostgresServer;
+  const server = withPostgres();
   let folder: string;
   let kafka: FakeKafka;
   let database: ReturnType<typeof createDatabase>;
@@ -37,10 +35,6 @@ describeWhere(postgresBin !== undefined, noPostgres)("the views of a snapshot", 
   let databases = 0;
   let time = 0;
 
-  beforeAll(async () => {
-    server = await startPostgres(postgresBin as string);
-  }, 60_000);
-  afterAll(() => server.stop());
   beforeEach(() => {
     folder = temporaryFolder();
     name = `views_${databases++}`;
@@ -62,10 +56,6 @@ describeWhere(postgresBin !== undefined, noPostgres)("the views of a snapshot", 
       }
     }
   };
-  const ingestAll = (): void =>
-    Object.entries(kafka.logs).forEach(([topic, logs]) =>
-      logs.forEach((log, partition) => log.length > 0 && ingest(server, name, topic, partition, log.length)),
-    );
 
   it("show a shard once ingest has passed its cut, with exactly the rows below it, while ingest goes on", async () => {
     const tending = await agent();
@@ -116,7 +106,7 @@ describeWhere(postgresBin !== undefined, noPostgres)("the views of a snapshot", 
   it("stay for the grace after a snapshot was unpinned, and then go with its cuts; others stay", async () => {
     const tending = await agent();
     await tending.settle();
-    ingestAll();
+    ingestAll(server, name, kafka);
     await cutAll(tending, olderId, snapshotId);
     tending.pinned.push(olderId, snapshotId);
     await tending.round();
@@ -168,7 +158,7 @@ describeWhere(postgresBin !== undefined, noPostgres)("the views of a snapshot", 
   });
 
   it("need no Kafka where ingest has passed the cut by its offsets", async () => {
-    ingestAll();
+    ingestAll(server, name, kafka);
     const tending = await startAgent(
       folder,
       () => Promise.reject(new Error("nobody answers")),
@@ -185,24 +175,7 @@ describeWhere(postgresBin !== undefined, noPostgres)("the views of a snapshot", 
   });
 
   describe("wait", () => {
-    const wait = async (...words: string[]): Promise<{ code: number; lines: string }> => {
-      const files = temporaryFolder();
-      const where = writePodFiles(files, {}).slice(2);
-      const { host, port } = database;
-      Object.assign(process.env, { DATABASE_ENGINE: "postgres", DATABASE_HOST: host, DATABASE_PORT: String(port), DATABASE_NAME: name });
-      const lines: string[] = [];
-      const written = jest.spyOn(process.stderr, "write").mockImplementation((line) => {
-        lines.push(String(line));
-        return true;
-      });
-      const code = await run(["wait", ...words, ...where], new AbortController().signal, () => undefined).catch((error: unknown) => {
-        lines.push((error as Error).message);
-        return exitCodeOf(error);
-      });
-      written.mockRestore();
-      removeFolder(files);
-      return { code, lines: lines.join("\n") };
-    };
+    const wait = (...words: string[]): ReturnType<typeof runWait> => runWait(database, ...words);
 
     it("comes back when every own shard is shown, and before that says which are not", async () => {
       expect(await wait(snapshotId, "--timeout", "0")).toMatchObject({
@@ -211,7 +184,7 @@ describeWhere(postgresBin !== undefined, noPostgres)("the views of a snapshot", 
       });
       const tending = await agent();
       tending.pinned.push(snapshotId);
-      ingestAll();
+      ingestAll(server, name, kafka);
       inDatabase(
         server,
         name,
@@ -233,7 +206,7 @@ describeWhere(postgresBin !== undefined, noPostgres)("the views of a snapshot", 
     it("says that shards are not in the database, or that the database does not answer", async () => {
       inDatabase(server, name, "DROP TABLE mesh_shards, mesh_cuts, mesh_offsets");
       expect((await wait(snapshotId, "--timeout", "0")).lines).toContain("shards 0, 1 not in the database");
-      name = "nowhere";
+      database = { ...database, database: "nowhere" };
       expect((await wait(snapshotId, "--timeout", "0")).lines).toContain(
         "correct the name of the database (it will not come by waiting alone)",
       );

@@ -46,10 +46,7 @@ const errors = (outcome: Outcome): string =>
     .map(({ text }) => text)
     .join("\n");
 
-async function read(apiPath: string): Promise<any> {
-  const { status, body } = await cluster.request("GET", apiPath);
-  return status === 200 ? body : undefined;
-}
+const read = (apiPath: string): Promise<any> => cluster.read(apiPath);
 
 /** Resolves once the engine has begun or ended `count` steps that change something. */
 async function untilSteps(command: RunningCommand, count: number): Promise<void> {

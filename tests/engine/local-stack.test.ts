@@ -17,10 +17,7 @@ afterAll(async () => {
   await cluster?.stop();
 }, 60_000);
 
-async function read(apiPath: string): Promise<any> {
-  const { status, body } = await cluster.request("GET", apiPath);
-  return status === 200 ? body : undefined;
-}
+const read = (apiPath: string): Promise<any> => cluster.read(apiPath);
 
 const creates = (outcome: Outcome) => outcome.steps.filter((step) => step.op === "create").length;
 

@@ -38,10 +38,7 @@ ${body}`,
   };
 }
 
-async function read<T>(apiPath: string): Promise<T | undefined> {
-  const { status, body } = await cluster.request("GET", apiPath);
-  return status === 200 ? (body as T) : undefined;
-}
+const read = <T>(apiPath: string): Promise<T | undefined> => cluster.read(apiPath);
 
 async function change(method: "POST" | "PATCH" | "DELETE", apiPath: string, body?: object): Promise<void> {
   const answer = await cluster.request(method, apiPath, body);

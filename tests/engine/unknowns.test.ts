@@ -27,10 +27,7 @@ afterAll(async () => {
   await cluster?.stop();
 }, 60_000);
 
-async function read(apiPath: string): Promise<any> {
-  const { status, body } = await cluster.request("GET", apiPath);
-  return status === 200 ? body : undefined;
-}
+const read = (apiPath: string): Promise<any> => cluster.read(apiPath);
 
 /** The names of the canaries that `text` gives away, in the clear or in base64. */
 function leaks(text: string): string[] {

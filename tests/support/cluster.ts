@@ -22,6 +22,8 @@ export interface TestCluster {
   info: ClusterInfo;
   /** A request as administrator. The path begins with `/api/…` or `/apis/…`. */
   request: ApiRequest;
+  /** What a GET as administrator returns; undefined where it does not succeed, as where there is no such object. */
+  read: (apiPath: string) => Promise<any>;
   /** Ends the cluster and removes its files. */
   stop(): Promise<void>;
 }
@@ -41,6 +43,10 @@ export async function testCluster(options: TestClusterOptions = {}): Promise<Tes
       kubeconfig: info.kubeconfig,
       info,
       request: client.request,
+      read: async (apiPath) => {
+        const { status, body } = await client.request("GET", apiPath);
+        return status === 200 ? body : undefined;
+      },
       stop: async () => {
         client.close();
         await deleteCluster(name, { root });

@@ -1,11 +1,22 @@
 import fc from "fast-check";
 import type { PlacementRequest } from "../../src/model/placement";
 import type { ShardMap } from "../../src/model/shard-map";
-import type { TopologyNode } from "../../src/model/topology";
+import type { MeshNodeFacts, TopologyNode } from "../../src/model/topology";
 
 /** A mesh node in a zone of the one region `r`. */
 export function meshNode(name: string, zone: string, weight = 1): TopologyNode {
   return { name, zone, region: "r", cluster: "c", provider: "local", weight };
+}
+
+/** What a component is told of a node of the mesh `demo`, without labels and taints of its own. */
+export function meshNodeFacts(name: string, kubernetesNodeName?: string): MeshNodeFacts {
+  return {
+    ...meshNode(name, "z"),
+    selector: { "compute-mesh.dev/mesh": "demo" },
+    labels: {},
+    taints: [],
+    ...(kubernetesNodeName === undefined ? {} : { kubernetesNodeName }),
+  };
 }
 
 /** `count` nodes `node-0`, `node-1`, … going round `zones` zones. */

@@ -31,12 +31,7 @@ export const clickhouse: DatabaseEngine = {
       version: async () => (await connection.rows("SELECT version()"))[0][0],
       prepare: (tables) => prepare(connection, tables),
       state: () => stateOf(connection),
-      view: () =>
-        steadyView(
-          connection.name,
-          () => stateOf(connection),
-          (table, partition, to) => dumpRows(connection, table, partition, to),
-        ),
+      view: () => steadyView(connection, stateOf, dumpRows),
       remainsOf: async (shard) => takenBy(await stateOf(connection), shard, false),
       restore: (shard, source, offsets, fill) => restore(connection, settings.database, shard, source, offsets, fill),
       firstOffsets: (shard) => firstOffsets(connection, shard),

@@ -35,11 +35,7 @@ export const mysql: DatabaseEngine = {
         if (!(await optional(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT"))) {
           await connection.run("START TRANSACTION");
         }
-        return steadyView(
-          connection.name,
-          () => stateOf(connection),
-          (table, partition, to) => dumpRows(connection, table, partition, to),
-        );
+        return steadyView(connection, stateOf, dumpRows);
       },
       remainsOf: (shard) => remainsOf(connection, shard),
       restore: (shard, source, offsets, fill) => restore(connection, shard, source, offsets, fill),

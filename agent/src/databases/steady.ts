@@ -12,16 +12,20 @@ import type { DatabaseState, DatabaseView } from "./database";
 /**
  * A view of what is there now.
  *
- * @param read what is there, asked at the beginning and behind the rows of each partition
- * @param dump the rows of a partition below an offset
+ * @param stateOf what is there, asked at the beginning and behind the rows of each partition
+ * @param dumpRows the rows of a partition below an offset
  */
-export async function steadyView(
-  name: string,
-  read: () => Promise<DatabaseState>,
-  dump: (table: TableFacts, partition: number, to: bigint) => AsyncIterable<Buffer>,
+export async function steadyView<Connection extends { readonly name: string }>(
+  connection: Connection,
+  stateOf: (connection: Connection) => Promise<DatabaseState>,
+  dumpRows: (connection: Connection, table: TableFacts, partition: number, to: bigint) => AsyncIterable<Buffer>,
 ): Promise<DatabaseView> {
+  const read = (): Promise<DatabaseState> => stateOf(connection);
   const before = await read();
-  return { ...before, rows: (block, table) => steadyRows(name, block, dump(table, block.partition, block.to), before, read) };
+  return {
+    ...before,
+    rows: (block, table) => steadyRows(connection.name, block, dumpRows(connection, table, block.partition, block.to), before, read),
+  };
 }
 
 /**

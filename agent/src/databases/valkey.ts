@@ -38,12 +38,7 @@ export const valkey: DatabaseEngine = {
       // Keys come with their first entry.
       prepare: () => Promise.resolve(),
       state: () => stateOf(connection),
-      view: () =>
-        steadyView(
-          connection.name,
-          () => stateOf(connection),
-          (table, partition, to) => dumpRows(connection, table, partition, to),
-        ),
+      view: () => steadyView(connection, stateOf, dumpRows),
       remainsOf: (shard) => remainsOf(connection, shard),
       restore: (shard, source, offsets, fill) => restore(connection, shard, source, offsets, fill),
       firstOffsets: (shard) => firstOffsets(connection, shard),

@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,13 +10,10 @@ import (
 	"compute-mesh.dev/ingest/internal/sink"
 	"compute-mesh.dev/ingest/internal/sink/sinktest"
 	"compute-mesh.dev/ingest/internal/table"
-	"compute-mesh.dev/ingest/internal/testserver"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 func ctx(t testing.TB) context.Context { return context.WithoutCancel(t.Context()) }
-
-func value(offset int64) []byte { return fmt.Appendf(nil, `{"n": %d}`, offset) }
 
 func TestKeepsWhatSinksPromise(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Database {
@@ -48,17 +44,15 @@ func TestEveryTypeIsStoredAsItIs(t *testing.T) {
 	record := &kgo.Record{Topic: "t", Key: []byte(`it's "k"`), Timestamp: time.UnixMilli(1_700_000_000_123), Value: []byte(`{"text": "O'Neill 😀", "int32": -2147483648,
 		"int64": 9223372036854775807, "float64": 0.1, "decimal": -12345678901234567890123456789.123456789, "boolean": true,
 		"timestamp": "2026-11-21T06:00:00.123456Z", "json": {"a": [1]}}`)}
-	batch := testserver.Batch(typed, 0, 2, nil, nil)
+	batch := sinktest.Batch(sinktest.Typed, 0, 2, nil, nil)
 	for _, one := range []*kgo.Record{record, {Topic: "t", Offset: 1, Timestamp: time.UnixMilli(0), Value: []byte(`{"decimal": 0.5}`)}} {
-		row, err := table.NewReader(typed).Batch(1).Row(one)
+		row, err := table.NewReader(sinktest.Typed).Batch(1).Row(one)
 		if err != nil {
 			t.Fatal(err)
 		}
 		batch.Rows = append(batch.Rows, row)
 	}
-	if err := testserver.Write(t.Context(), s, batch); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, batch)
 	for query, want := range map[string]string{
 		`SELECT part, off, ts, "key" FROM typed WHERE off = 0`: `0 0 2023-11-14 22:13:20.123000 it's "k"`,
 		"SELECT a_text, a_int32, a_int64, a_float64, a_decimal, a_boolean, a_timestamp, a_json FROM typed WHERE off = 0": "O'Neill 😀 -2147483648 9223372036854775807 0.1 " +
@@ -75,7 +69,7 @@ func TestEveryTypeIsStoredAsItIs(t *testing.T) {
 func TestARejectedRowIsSetAsideBeforeAnyRowBehindItIsThere(t *testing.T) {
 	s, name := prepared(t)
 	execute(t, name, "ALTER TABLE events ADD CONSTRAINT small CHECK n != 13")
-	batch := testserver.Batch(sinktest.Facts, 0, 40, testserver.Numbers(0, 40), value)
+	batch := sinktest.Full(0, 40)
 	batch.Rows[20].Record.Timestamp = time.UnixMilli(1_700_000_000_123_000_000)
 	var aside []string
 	batch.SetAside = func(_ context.Context, bad sink.Rejection) error {
@@ -85,9 +79,7 @@ func TestARejectedRowIsSetAsideBeforeAnyRowBehindItIsThere(t *testing.T) {
 		aside = append(aside, fmt.Sprint(bad.Record.Offset, " ", bad.Reason))
 		return nil
 	}
-	if err := testserver.Write(t.Context(), s, batch); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, batch)
 	if len(aside) != 2 || !strings.HasPrefix(aside[0], "13 ") || !strings.Contains(aside[0], "small") || !strings.HasPrefix(aside[1], "20 ") {
 		t.Error(aside)
 	}
@@ -102,7 +94,7 @@ func TestARejectedRowIsSetAsideBeforeAnyRowBehindItIsThere(t *testing.T) {
 func TestASuccessorTakesAwayWhatACrashLeftBehind(t *testing.T) {
 	s, name := prepared(t)
 	execute(t, name, "CREATE TABLE mesh_trial_0123_events_0 AS events ENGINE = Null")
-	if err := s.Prepare(t.Context(), createTables(), []table.Facts{sinktest.Facts, typed}); err != nil {
+	if err := s.Prepare(t.Context(), createTables(), []table.Facts{sinktest.Facts, sinktest.Typed}); err != nil {
 		t.Fatal(err)
 	}
 	if got := text(t, name, "SELECT count() FROM system.tables WHERE database = currentDatabase()"); got != "5" {
@@ -113,13 +105,9 @@ func TestASuccessorTakesAwayWhatACrashLeftBehind(t *testing.T) {
 // What an insert whose answer was lost looks like: the rows are there, the offset is not.
 func TestRowsWithoutTheirOffsetAreNotWrittenAgain(t *testing.T) {
 	s, name := prepared(t)
-	if err := testserver.Write(t.Context(), s, testserver.Batch(sinktest.Facts, 0, 5, testserver.Numbers(0, 5), value)); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, sinktest.Full(0, 5))
 	execute(t, name, "TRUNCATE TABLE mesh_offsets", "INSERT INTO mesh_offsets (topic, \"partition\", next_offset) VALUES ('t', 0, 2)")
-	if err := testserver.Write(t.Context(), connect(t, name), testserver.Batch(sinktest.Facts, 2, 8, testserver.Numbers(2, 8), value)); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, connect(t, name), sinktest.Full(2, 8))
 	if got := text(t, name, "SELECT count(), max(off) FROM events"); got != "8 7" {
 		t.Error(got)
 	}
@@ -131,7 +119,7 @@ func TestRowsWithoutTheirOffsetAreNotWrittenAgain(t *testing.T) {
 func TestTheSameInsertTwiceIsOne(t *testing.T) {
 	s, name := prepared(t)
 	for range 2 {
-		tx := &transaction{client: s.client, partition: sink.Partition{Topic: "t"}, facts: sinktest.Facts, rows: testserver.Batch(sinktest.Facts, 0, 3, testserver.Numbers(0, 3), value).Rows}
+		tx := &transaction{client: s.client, partition: sink.Partition{Topic: "t"}, facts: sinktest.Facts, rows: sinktest.Full(0, 3).Rows}
 		if err := tx.Advance(t.Context(), 3); err != nil {
 			t.Fatal(err)
 		}
@@ -145,9 +133,7 @@ func TestTheSameInsertTwiceIsOne(t *testing.T) {
 func TestAShardThatCameBackIsWrittenAgain(t *testing.T) {
 	s, name := prepared(t)
 	for _, writer := range []*database{s, s, connect(t, name)} {
-		if err := testserver.Write(t.Context(), writer, testserver.Batch(sinktest.Facts, 0, 5, testserver.Numbers(0, 5), value)); err != nil {
-			t.Fatal(err)
-		}
+		sinktest.MustWrite(t, writer, sinktest.Full(0, 5))
 		if got := fmt.Sprint(offsets(t, name)); got != "[0 1 2 3 4]" {
 			t.Error(got)
 		}
@@ -158,9 +144,7 @@ func TestAShardThatCameBackIsWrittenAgain(t *testing.T) {
 func TestALargeStretchIsOnePart(t *testing.T) {
 	s, name := prepared(t)
 	const rows = 60_000
-	if err := testserver.Write(t.Context(), s, testserver.Batch(sinktest.Facts, 0, rows, testserver.Numbers(0, rows), value)); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, sinktest.Full(0, rows))
 	if got := text(t, name, "SELECT count(), sum(rows) FROM system.parts WHERE database = currentDatabase() AND table = 'events' AND active"); got != "1 60000" {
 		t.Error(got)
 	}
@@ -170,16 +154,8 @@ func TestTablesThatDoNotFitAreNamedBeforeAnythingIsMade(t *testing.T) {
 	name := fresh(t)
 	execute(t, name, "CREATE TABLE events (part Int64, off Int64, ts DateTime64(6, 'UTC'), n Nullable(Int64), doc Nullable(String)) ENGINE = MergeTree ORDER BY off")
 	err := connect(t, name).Prepare(t.Context(), createTables(), []table.Facts{sinktest.Facts})
-	var misfit *sink.Misfit
-	if !errors.As(err, &misfit) {
-		t.Fatal(err)
-	}
-	for _, part := range []string{`column "part": Int64 found, Int32 expected`, `column "key": not found`, `column "n": Nullable(Int64) found, Int64 expected`,
-		"ORDER BY: (off) found, (part, off) expected", "ENGINE: MergeTree found"} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%v does not say %s", err, part)
-		}
-	}
+	sinktest.WantMisfit(t, err, `column "part": Int64 found, Int32 expected`, `column "key": not found`, `column "n": Nullable(Int64) found, Int64 expected`,
+		"ORDER BY: (off) found, (part, off) expected", "ENGINE: MergeTree found")
 	if got := text(t, name, "SELECT count() FROM system.tables WHERE database = currentDatabase()"); got != "1" {
 		t.Error(got)
 	}

@@ -2,17 +2,14 @@ package clickhouse
 
 import (
 	_ "embed"
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"compute-mesh.dev/ingest/internal/sink"
 	"compute-mesh.dev/ingest/internal/sink/sinktest"
-	"compute-mesh.dev/ingest/internal/table"
 	"compute-mesh.dev/ingest/internal/testserver"
 )
 
@@ -29,36 +26,28 @@ var createText string
 
 func createTables() []string { return sinktest.Statements(createText) }
 
-var typed = sinktest.Typed
-
-var databases atomic.Int32
-
 func fresh(t testing.TB) string {
 	t.Helper()
-	server.Need(t)
-	name := fmt.Sprintf("test_%d", databases.Add(1))
+	name := server.NewName(t)
 	execute(t, "default", "CREATE DATABASE "+name)
 	t.Cleanup(func() { execute(t, "default", "DROP DATABASE "+name+" SYNC") })
 	return name
 }
 
+func settings(name string) sink.Settings {
+	return sink.Settings{Host: "127.0.0.1", Port: server.Port, Database: name, User: "mesh", Timeout: 60 * time.Second, Writers: 4}
+}
+
 func connect(t testing.TB, name string) *database {
 	t.Helper()
-	s, err := open(sink.Settings{Host: "127.0.0.1", Port: server.Port, Database: name, User: "mesh", Timeout: 60 * time.Second, Writers: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	return s.(*database)
+	return sinktest.Connect(t, open, settings(name)).(*database)
 }
 
 func prepared(t testing.TB) (*database, string) {
 	t.Helper()
 	name := fresh(t)
 	s := connect(t, name)
-	if err := s.Prepare(t.Context(), createTables(), []table.Facts{sinktest.Facts, typed}); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.Prepare(t, s, createTables())
 	return s, name
 }
 

@@ -71,24 +71,11 @@ func (d *database) Prepare(ctx context.Context, createTables []string, tables []
 	for _, facts := range tables {
 		shapes = append(shapes, shapeOf(facts))
 	}
-	if err := d.checkTables(ctx, shapes, true); err != nil {
+	check := func(wanted tableShape, mayMiss bool) error { return d.checkTable(ctx, wanted, mayMiss) }
+	return sink.PrepareTables(shapes, createTables, check, func(statement string) error {
+		_, err := d.client.run(ctx, statement, nil, nil)
 		return err
-	}
-	for _, statement := range createTables {
-		if _, err := d.client.run(ctx, statement, nil, nil); err != nil {
-			return fmt.Errorf("creating the tables: %w", err)
-		}
-	}
-	return d.checkTables(ctx, shapes, false)
-}
-
-func (d *database) checkTables(ctx context.Context, shapes []tableShape, mayMiss bool) error {
-	for _, shape := range shapes {
-		if err := d.checkTable(ctx, shape, mayMiss); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 func (d *database) checkTable(ctx context.Context, wanted tableShape, mayMiss bool) error {
@@ -98,10 +85,7 @@ func (d *database) checkTable(ctx context.Context, wanted tableShape, mayMiss bo
 		return err
 	}
 	if len(rows) == 0 {
-		if mayMiss {
-			return nil
-		}
-		return &sink.Misfit{Table: wanted.name, Differences: []string{"it does not exist, and none of createTables creates it"}}
+		return sink.Absent(wanted.name, mayMiss)
 	}
 	found := map[string]string{}
 	for _, row := range rows {

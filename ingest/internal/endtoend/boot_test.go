@@ -12,12 +12,7 @@ import (
 func TestAnEmptyDatabaseIsPreparedAndFilled(t *testing.T) {
 	database, dsn := server.Empty(t)
 	cluster, brokers := broker(t, 4)
-	c := client(t, brokers)
-	for n := range 40 {
-		record := value(n)
-		record.Partition = int32(n % 3)
-		produce(t, c, record)
-	}
+	spread(t, brokers, 40, 3)
 	p := podOf(brokers, database, 4).start(t)
 	p.waitReady(t, 200, "caught up")
 	if rows := wantRows(t, cluster, brokers, dsn); rows != 40 {
@@ -41,12 +36,7 @@ func TestAnEmptyDatabaseIsPreparedAndFilled(t *testing.T) {
 func TestOnlyThePartitionsOfTheNodesShardsAreReadFromWhereTheDatabaseIs(t *testing.T) {
 	database, dsn := server.Empty(t)
 	_, brokers := broker(t, 8)
-	c := client(t, brokers)
-	for n := range 80 {
-		record := value(n)
-		record.Partition = int32(n % 8)
-		produce(t, c, record)
-	}
+	spread(t, brokers, 80, 8)
 	create(t, dsn, events)
 	testdb.Exec(t, dsn, "INSERT INTO mesh_offsets (topic, partition, next_offset) VALUES ('events', 1, 7); INSERT INTO mesh_shards VALUES (1, '20261121t0600z')")
 	d := podOf(brokers, database, 8)
@@ -87,12 +77,7 @@ func TestANodeWithoutShardsIsReadyAndIdle(t *testing.T) {
 func TestShardsAreReadAsTheDatabaseGetsThem(t *testing.T) {
 	database, dsn := server.Empty(t)
 	cluster, brokers := broker(t, 3)
-	c := client(t, brokers)
-	for n := range 30 {
-		record := value(n)
-		record.Partition = int32(n % 3)
-		produce(t, c, record)
-	}
+	spread(t, brokers, 30, 3)
 	d := podOf(brokers, database, 3)
 	d.await = true
 	p := d.start(t)

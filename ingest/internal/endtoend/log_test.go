@@ -15,17 +15,7 @@ import (
 func TestAbortedTransactionsLeaveNoRowsAndTheOffsetReachesTheEndOfTheLog(t *testing.T) {
 	database, dsn := server.Empty(t)
 	cluster, brokers := broker(t, 1)
-	ctx := context.Background()
-	c := client(t, brokers, kgo.TransactionalID("mover"))
-	for i, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
-		if err := c.BeginTransaction(); err != nil {
-			t.Fatal(err)
-		}
-		produce(t, c, value(10*i), value(10*i+1))
-		if err := c.EndTransaction(ctx, end); err != nil {
-			t.Fatal(err)
-		}
-	}
+	transactions(t, brokers)
 	p := podOf(brokers, database, 1).start(t)
 	p.waitUntil(t, "the end of the log", func() bool { return caughtUp(t, cluster, dsn) })
 	wantRows(t, cluster, brokers, dsn)
@@ -37,18 +27,7 @@ func TestAbortedTransactionsLeaveNoRowsAndTheOffsetReachesTheEndOfTheLog(t *test
 func TestCompactedTopicsAreTakenAsTheyAre(t *testing.T) {
 	database, dsn := server.Empty(t)
 	cluster, brokers := broker(t, 1)
-	if err := cluster.DeleteTopic("events"); err != nil {
-		t.Fatal(err)
-	}
-	policy := map[string]string{"cleanup.policy": "compact", "segment.bytes": "4096", "min.cleanable.dirty.ratio": "0.0"}
-	if err := cluster.CreateTopic("events", 1, policy); err != nil {
-		t.Fatal(err)
-	}
-	c := client(t, brokers)
-	for n := range 1000 {
-		produce(t, c, value(n))
-	}
-	cluster.Compact()
+	c := compact(t, cluster, brokers, 1, 1000)
 	p := podOf(brokers, database, 1).start(t)
 	p.waitUntil(t, "the end of the log", func() bool { return caughtUp(t, cluster, dsn) })
 	rows := wantRows(t, cluster, brokers, dsn)
@@ -67,15 +46,7 @@ func TestCompactedTopicsAreTakenAsTheyAre(t *testing.T) {
 func TestRecordsThatKafkaDeletedUnreadStopReadingUntilSomebodyDecides(t *testing.T) {
 	database, dsn := server.Empty(t)
 	cluster, brokers := broker(t, 1)
-	c := client(t, brokers)
-	for n := range 10 {
-		produce(t, c, value(n))
-	}
-	create(t, dsn, events)
-	testdb.Exec(t, dsn, "INSERT INTO mesh_offsets (topic, partition, next_offset) VALUES ('events', 0, 3)")
-	if err := cluster.DeleteRecords("events", 0, 6); err != nil {
-		t.Fatal(err)
-	}
+	deleteUnread(t, cluster, brokers, dsn)
 	p := podOf(brokers, database, 1).start(t)
 	p.waitReady(t, 503, "Kafka has offsets [6, 10) only; those from 3 were deleted before they were read")
 	testdb.Exec(t, dsn, "UPDATE mesh_offsets SET next_offset = 6 WHERE topic = 'events' AND partition = 0")
@@ -124,6 +95,53 @@ func TestPoisonGoesToTheDeadLetterTopicAndMetricsTell(t *testing.T) {
 		if !strings.Contains(text, line) {
 			t.Errorf("no %s in\n%s", line, text)
 		}
+	}
+}
+
+// transactions puts 0, 1 and 20, 21 into committed transactions, 10, 11 and 30, 31 into aborted ones, in that order by tens.
+func transactions(t *testing.T, brokers string) {
+	t.Helper()
+	c := client(t, brokers, kgo.TransactionalID("mover"))
+	for i, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
+		if err := c.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		produce(t, c, value(10*i), value(10*i+1))
+		if err := c.EndTransaction(context.Background(), end); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// compact makes the topic anew with compaction, fills it with so many records and compacts it.
+func compact(t *testing.T, cluster *kfake.Cluster, brokers string, partitions int32, records int) *kgo.Client {
+	t.Helper()
+	if err := cluster.DeleteTopic("events"); err != nil {
+		t.Fatal(err)
+	}
+	policy := map[string]string{"cleanup.policy": "compact", "segment.bytes": "4096", "min.cleanable.dirty.ratio": "0.0"}
+	if err := cluster.CreateTopic("events", partitions, policy); err != nil {
+		t.Fatal(err)
+	}
+	c := client(t, brokers)
+	for n := range records {
+		produce(t, c, value(n))
+	}
+	cluster.Compact()
+	return c
+}
+
+// deleteUnread lets the database go on at offset 3 of 10, and Kafka begin at 6.
+func deleteUnread(t *testing.T, cluster *kfake.Cluster, brokers, dsn string) {
+	t.Helper()
+	c := client(t, brokers)
+	for n := range 10 {
+		produce(t, c, value(n))
+	}
+	create(t, dsn, events)
+	testdb.Exec(t, dsn, "INSERT INTO mesh_offsets (topic, partition, next_offset) VALUES ('events', 0, 3)")
+	if err := cluster.DeleteRecords("events", 0, 6); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -3,7 +3,6 @@ package endtoend
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,12 +78,7 @@ func (d pod) settings(t testing.TB) string {
 // start runs the program as a pod would, with looks that are closer together.
 func (d pod) start(t testing.TB) *process {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
+	address := freeAddress(t)
 	directory := t.TempDir()
 	settings, node := filepath.Join(directory, "settings.json"), filepath.Join(directory, "node.env")
 	for file, text := range map[string]string{settings: d.settings(t), node: "MESH_NODE=x\nMESH_SHARDS=" + d.shards + "\nMESH_PRIMARY_SHARDS=" + d.shards + "\n"} {
@@ -92,21 +86,13 @@ func (d pod) start(t testing.TB) *process {
 			t.Fatal(err)
 		}
 	}
-	p := &process{log: &logBuffer{}, ended: make(chan struct{}), address: address}
-	p.command = exec.Command(program, "run", "--settings", settings, "--node-file", node, "--http", address, "--check-database", "300ms", "--check-topics", "400ms",
+	command := exec.Command(program, "run", "--settings", settings, "--node-file", node, "--http", address, "--check-database", "300ms", "--check-topics", "400ms",
 		"--retry-slow", "600ms")
-	p.command.Env = append(os.Environ(), "DATABASE_USER="+d.user, "DATABASE_PASSWORD="+d.password, "KAFKA_USERNAME=mesh", "KAFKA_PASSWORD=secret")
+	command.Env = append(os.Environ(), "DATABASE_USER="+d.user, "DATABASE_PASSWORD="+d.password, "KAFKA_USERNAME=mesh", "KAFKA_PASSWORD=secret")
 	if d.memory != "" {
-		p.command.Env = append(p.command.Env, "GOMEMLIMIT="+d.memory)
+		command.Env = append(command.Env, "GOMEMLIMIT="+d.memory)
 	}
-	p.command.Stdout, p.command.Stderr = p.log, p.log
-	if err := p.command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.err = p.command.Wait()
-		close(p.ended)
-	}()
+	p := startProcess(t, command, address)
 	t.Cleanup(p.kill)
 	return p
 }

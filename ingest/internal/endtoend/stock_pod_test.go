@@ -3,7 +3,6 @@ package endtoend
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,12 +84,7 @@ type stockPod struct {
 
 func (s stockProgram) pod(t testing.TB, brokers, database string) *stockPod {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
+	address := freeAddress(t)
 	binaries, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	d := &stockPod{program: s, port: server.Port, directory: t.TempDir(), address: address}
 	d.env = append(os.Environ(), "ENGINE="+s.need(t), "PATH="+strings.Join(binaries, ":")+":"+os.Getenv("PATH"), "PGUSER=mesh", "PGPASSWORD=any", "PGHOST=127.0.0.1",
@@ -139,18 +133,10 @@ func (d *stockPod) wantsRestart() bool {
 
 func (d *stockPod) run(t testing.TB, script string) *stockProcess {
 	t.Helper()
-	p := &stockProcess{&process{log: &logBuffer{}, ended: make(chan struct{}), address: d.address}}
-	p.command = exec.Command("/bin/sh", "-c", script)
-	p.command.Env = append(d.env, fmt.Sprintf("PGPORT=%d", d.port))
-	p.command.Stdout, p.command.Stderr = p.log, p.log
-	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := p.command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		p.err = p.command.Wait()
-		close(p.ended)
-	}()
+	command := exec.Command("/bin/sh", "-c", script)
+	command.Env = append(d.env, fmt.Sprintf("PGPORT=%d", d.port))
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	p := &stockProcess{startProcess(t, command, d.address)}
 	t.Cleanup(p.kill)
 	return p
 }

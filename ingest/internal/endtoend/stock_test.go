@@ -3,7 +3,6 @@ package endtoend
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -17,57 +16,32 @@ import (
 func TestKillsOfStockEnginesLoseNothingAndDoubleNothing(t *testing.T) {
 	eachStock(t, func(t *testing.T, program stockProgram) {
 		const partitions = 4
-		seed, rounds := setting("INGEST_SEED", time.Now().UnixNano()), setting("INGEST_ROUNDS", 6)
-		t.Logf("INGEST_SEED=%d INGEST_ROUNDS=%d", seed, rounds)
-		random := rand.New(rand.NewPCG(uint64(seed), 0))
-		database, dsn := server.Empty(t)
-		testdb.Exec(t, dsn, strings.Join(testdb.Schema(events), ";")+";"+failingCommits)
-		cluster, brokers := broker(t, partitions)
-		stopProducing, produced := make(chan struct{}), make(chan int, 1)
-		go keepProducing(t, brokers, partitions, 60, rand.New(rand.NewPCG(uint64(seed), 1)), stopProducing, produced)
-		proxy := newCutter(t, server.Port, rand.New(rand.NewPCG(uint64(seed), 2)))
-		through := program.pod(t, brokers, database)
-		through.port = proxy.port()
+		s := startStorm(t, partitions, 6, 60)
+		through := program.pod(t, s.brokers, s.database)
+		through.port = s.port
 		commits := 0
-		for round := range int(rounds) {
+		for round := range s.rounds {
 			p := through.start(t)
-			sum := func() string { return testdb.Text(t, dsn, "SELECT coalesce(sum(next_offset), 0) FROM mesh_offsets") }
-			before := sum()
+			before := s.written(t)
 			// Scripts and engine need longer to start than ours, how long depends on the machine. Every fourth round may end before it writes.
 			if round%4 != 3 {
-				p.waitUntil(t, "the first rows", func() bool { return sum() != before })
+				p.waitUntil(t, "the first rows", func() bool { return s.written(t) != before })
 			}
-			time.Sleep(time.Duration(random.IntN(900)) * time.Millisecond)
-			if round%3 == 2 {
-				if err := server.Kill(); err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
-				if err := server.Start(); err != nil {
-					t.Fatal(err)
-				}
-				time.Sleep(time.Duration(random.IntN(500)) * time.Millisecond)
-			}
-			select {
-			case <-p.ended:
-				t.Fatalf("round %d: the program ended by itself\n%s", round, p.log)
-			default:
-			}
+			s.pause(0, 900)
+			s.strike(t, round, p.process)
 			p.kill()
-			if sum() != before {
+			if s.written(t) != before {
 				commits++
 			}
 		}
-		close(stopProducing)
-		total := <-produced
-		close(proxy.calm)
+		total := s.calm()
 		// A failure costs these engines up to a second, so catching up would take minutes.
-		testdb.Exec(t, dsn, "DROP TRIGGER fail_at_commit ON mesh_offsets")
-		produceLast(t, brokers, partitions)
-		p := program.pod(t, brokers, database).start(t)
-		p.waitUntil(t, "catching up", func() bool { return caughtUp(t, cluster, dsn) })
-		rows := wantRows(t, cluster, brokers, dsn, kgo.FetchIsolationLevel(program.sees))
-		t.Logf("%d records sent, %d rows, %d of %d rounds wrote before they were killed", total, rows, commits, rounds)
+		testdb.Exec(t, s.dsn, "DROP TRIGGER fail_at_commit ON mesh_offsets")
+		produceLast(t, s.brokers, partitions)
+		p := program.pod(t, s.brokers, s.database).start(t)
+		p.waitUntil(t, "catching up", func() bool { return caughtUp(t, s.cluster, s.dsn) })
+		rows := wantRows(t, s.cluster, s.brokers, s.dsn, kgo.FetchIsolationLevel(program.sees))
+		t.Logf("%d records sent, %d rows, %d of %d rounds wrote before they were killed", total, rows, commits, s.rounds)
 		if commits == 0 {
 			t.Error("no round wrote anything: the kills proved nothing")
 		}
@@ -88,21 +62,12 @@ func TestStockEnginesPassOverMarkersAndStayBehindTheLastOfThem(t *testing.T) {
 	eachStock(t, func(t *testing.T, program stockProgram) {
 		database, dsn := server.Empty(t)
 		cluster, brokers := broker(t, 4)
-		c := client(t, brokers, kgo.TransactionalID("mover"))
 		want := "0 1 20 21"
 		if program.name == "bento" {
 			// The limit of a program without an isolation level.
 			want = "0 1 10 11 20 21 30 31"
 		}
-		for i, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
-			if err := c.BeginTransaction(); err != nil {
-				t.Fatal(err)
-			}
-			produce(t, c, value(10*i), value(10*i+1))
-			if err := c.EndTransaction(context.Background(), end); err != nil {
-				t.Fatal(err)
-			}
-		}
+		transactions(t, brokers)
 		numbers := func() string {
 			return testdb.Text(t, dsn, "SELECT string_agg(doc->>'n', ' ' ORDER BY off) FROM events")
 		}
@@ -128,18 +93,7 @@ func TestStockEnginesTakeCompactedTopicsAsTheyAre(t *testing.T) {
 	eachStock(t, func(t *testing.T, program stockProgram) {
 		database, dsn := server.Empty(t)
 		cluster, brokers := broker(t, 4)
-		if err := cluster.DeleteTopic("events"); err != nil {
-			t.Fatal(err)
-		}
-		policy := map[string]string{"cleanup.policy": "compact", "segment.bytes": "4096", "min.cleanable.dirty.ratio": "0.0"}
-		if err := cluster.CreateTopic("events", 4, policy); err != nil {
-			t.Fatal(err)
-		}
-		c := client(t, brokers)
-		for n := range 3000 {
-			produce(t, c, value(n))
-		}
-		cluster.Compact()
+		compact(t, cluster, brokers, 4, 3000)
 		p := program.pod(t, brokers, database).start(t)
 		p.waitUntil(t, "the end of the log", func() bool { return caughtUp(t, cluster, dsn) })
 		if rows := wantRows(t, cluster, brokers, dsn); rows == 3000 {
@@ -152,15 +106,7 @@ func TestStockEnginesStandStillWhereKafkaHasDeletedUnreadRecords(t *testing.T) {
 	eachStock(t, func(t *testing.T, program stockProgram) {
 		database, dsn := server.Empty(t)
 		cluster, brokers := broker(t, 4)
-		c := client(t, brokers)
-		for n := range 10 {
-			produce(t, c, value(n))
-		}
-		create(t, dsn, events)
-		testdb.Exec(t, dsn, "INSERT INTO mesh_offsets (topic, partition, next_offset) VALUES ('events', 0, 3)")
-		if err := cluster.DeleteRecords("events", 0, 6); err != nil {
-			t.Fatal(err)
-		}
+		deleteUnread(t, cluster, brokers, dsn)
 		pod := program.pod(t, brokers, database)
 		p := pod.start(t)
 		p.waitUntil(t, "the complaint", func() bool { return strings.Contains(p.log.String(), "OFFSET_OUT_OF_RANGE") })

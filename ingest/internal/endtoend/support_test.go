@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"compute-mesh.dev/ingest/internal/testdb"
+	"compute-mesh.dev/ingest/internal/testserver"
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -78,6 +79,17 @@ func produce(t testing.TB, c *kgo.Client, records ...*kgo.Record) {
 	}
 }
 
+// spread sends so many records, one after the other to each of the first partitions.
+func spread(t testing.TB, brokers string, records, partitions int) {
+	t.Helper()
+	c := client(t, brokers)
+	for n := range records {
+		record := value(n)
+		record.Partition = int32(n % partitions)
+		produce(t, c, record)
+	}
+}
+
 // process is a running program.
 type process struct {
 	command *exec.Cmd
@@ -102,6 +114,30 @@ func (l *logBuffer) String() string {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return l.text.String()
+}
+
+// startProcess starts a command that answers at the address; who calls it ends it.
+func startProcess(t testing.TB, command *exec.Cmd, address string) *process {
+	t.Helper()
+	p := &process{command: command, log: &logBuffer{}, ended: make(chan struct{}), address: address}
+	command.Stdout, command.Stderr = p.log, p.log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.err = command.Wait()
+		close(p.ended)
+	}()
+	return p
+}
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	port, err := testserver.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // get asks the program's HTTP server; status 0 while it does not answer.

@@ -11,7 +11,6 @@ import (
 	"compute-mesh.dev/ingest/internal/sink"
 	"compute-mesh.dev/ingest/internal/sink/sinktest"
 	"compute-mesh.dev/ingest/internal/table"
-	"compute-mesh.dev/ingest/internal/testserver"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
@@ -26,8 +25,8 @@ func TestEveryTypeIsStoredAsItIs(t *testing.T) {
 		"int32": -2147483648, "int64": 9223372036854775807, "float64": 1.7976931348623157e308, "decimal": -12345678901234567890123456789.123456789,
 		"boolean": true, "timestamp": "2026-11-21T06:00:00.123456Z", "json": {"a": ["'", "\\"]}}`)}
 	empty := &kgo.Record{Topic: "t", Offset: 1, Timestamp: time.UnixMilli(0), Value: []byte(`{}`)}
-	batch := testserver.Batch(typed, 0, 2, nil, nil)
-	reader := table.NewReader(typed).Batch(2)
+	batch := sinktest.Batch(sinktest.Typed, 0, 2, nil, nil)
+	reader := table.NewReader(sinktest.Typed).Batch(2)
 	for _, one := range []*kgo.Record{record, empty} {
 		row, err := reader.Row(one)
 		if err != nil {
@@ -35,9 +34,7 @@ func TestEveryTypeIsStoredAsItIs(t *testing.T) {
 		}
 		batch.Rows = append(batch.Rows, row)
 	}
-	if err := testserver.Write(t.Context(), s, batch); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, batch)
 	for query, want := range map[string]string{
 		"SELECT `key` FROM typed WHERE off = 0":                                       `it's "k" \ 😀`,
 		"SELECT ts FROM typed WHERE off = 0":                                          "2023-11-14 22:13:20.123000",
@@ -67,16 +64,14 @@ func (a *aside) set(_ context.Context, bad sink.Rejection) error {
 func TestARejectedRowIsSetAsideAndItsNeighboursAreStored(t *testing.T) {
 	s, name := prepared(t)
 	execute(t, name, "ALTER TABLE events ADD CONSTRAINT small CHECK (n <> 13)")
-	batch := testserver.Batch(sinktest.Facts, 0, 40, testserver.Numbers(0, 40), func(offset int64) []byte { return fmt.Appendf(nil, `{"n": %d}`, offset) })
+	batch := sinktest.Full(0, 40)
 	batch.Rows[20].Record.Timestamp = time.UnixMilli(1_700_000_000_123_000_000)
 	// Valid JSON, but deeper than the 32 levels that MariaDB's check of JSON allows.
 	deep := []byte(strings.Repeat("[", 40) + strings.Repeat("]", 40))
 	batch.Rows[30].Doc, batch.Rows[30].Record.Value = deep, deep
 	var out aside
 	batch.SetAside = out.set
-	if err := testserver.Write(t.Context(), s, batch); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, batch)
 	if len(out.list) != 2 || !strings.HasPrefix(out.list[0], "13 ") || !strings.Contains(out.list[0], "small") || !strings.HasPrefix(out.list[1], "20 ") {
 		t.Error(out.list)
 	}
@@ -94,9 +89,9 @@ func TestARejectedRowIsSetAsideAndItsNeighboursAreStored(t *testing.T) {
 func TestARejectedRowWithoutAPlaceForItStopsAndStoresNothing(t *testing.T) {
 	s, name := prepared(t)
 	execute(t, name, "ALTER TABLE events ADD CONSTRAINT small CHECK (n <> 3)")
-	batch := testserver.Batch(sinktest.Facts, 0, 5, testserver.Numbers(0, 5), func(offset int64) []byte { return fmt.Appendf(nil, `{"n": %d}`, offset) })
+	batch := sinktest.Full(0, 5)
 	var poisoned *sink.Poisoned
-	if err := testserver.Write(t.Context(), s, batch); !errors.As(err, &poisoned) || !strings.Contains(err.Error(), "t/0 offset 3 can never be stored") {
+	if err := sinktest.Write(t.Context(), s, batch); !errors.As(err, &poisoned) || !strings.Contains(err.Error(), "t/0 offset 3 can never be stored") {
 		t.Error(err)
 	}
 	if got := offsets(t, name); len(got) > 0 {
@@ -107,7 +102,7 @@ func TestARejectedRowWithoutAPlaceForItStopsAndStoresNothing(t *testing.T) {
 // Nothing is cut off or rounded in silence, whatever the server's own sql_mode is.
 func TestARowLargerThanAStatementMayBeIsSetAside(t *testing.T) {
 	s, name := prepared(t)
-	batch := testserver.Batch(sinktest.Facts, 0, 3, testserver.Numbers(0, 3), func(offset int64) []byte {
+	batch := sinktest.Batch(sinktest.Facts, 0, 3, sinktest.Numbers(0, 3), func(offset int64) []byte {
 		size := 10
 		if offset == 1 {
 			size = 65 << 20
@@ -116,9 +111,7 @@ func TestARowLargerThanAStatementMayBeIsSetAside(t *testing.T) {
 	})
 	var out aside
 	batch.SetAside = out.set
-	if err := testserver.Write(t.Context(), s, batch); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, batch)
 	if len(out.list) != 1 || !strings.HasPrefix(out.list[0], "1 ") {
 		t.Error(out.list)
 	}
@@ -130,10 +123,8 @@ func TestARowLargerThanAStatementMayBeIsSetAside(t *testing.T) {
 func TestRowsThatSomebodyPutThereByHandAreLeftAlone(t *testing.T) {
 	s, name := prepared(t)
 	execute(t, name, "INSERT INTO events (part, off, ts, n) VALUES (0, 2, now(6), 2)")
-	batch := testserver.Batch(sinktest.Facts, 0, 5, testserver.Numbers(0, 5), func(offset int64) []byte { return fmt.Appendf(nil, `{"n": %d}`, offset) })
-	if err := testserver.Write(t.Context(), s, batch); err != nil {
-		t.Fatal(err)
-	}
+	batch := sinktest.Full(0, 5)
+	sinktest.MustWrite(t, s, batch)
 	if got := fmt.Sprint(offsets(t, name)); got != "[0 1 2 3 4]" {
 		t.Error(got)
 	}
@@ -146,16 +137,8 @@ func TestTablesThatDoNotFitAreNamedBeforeAnythingIsMade(t *testing.T) {
 	name := fresh(t)
 	execute(t, name, "CREATE TABLE events (part bigint, off bigint, ts datetime(6), n bigint, doc json, more int NOT NULL, PRIMARY KEY (off, part))")
 	err := connect(t, name).Prepare(t.Context(), createTables(), []table.Facts{sinktest.Facts})
-	var misfit *sink.Misfit
-	if !errors.As(err, &misfit) {
-		t.Fatal(err)
-	}
-	for _, part := range []string{`table "events"`, `column "part": bigint found, int expected`, `column "key": not found, longtext expected`,
-		"primary key: [off part] found, [part off] expected", `column "more": int NOT NULL without a default found`} {
-		if !strings.Contains(err.Error(), part) {
-			t.Errorf("%v does not say %s", err, part)
-		}
-	}
+	sinktest.WantMisfit(t, err, `table "events"`, `column "part": bigint found, int expected`, `column "key": not found, longtext expected`,
+		"primary key: [off part] found, [part off] expected", `column "more": int NOT NULL without a default found`)
 	if got := text(t, name, "SELECT count(*) FROM information_schema.tables WHERE table_schema = database()"); got != "1" {
 		t.Error(got)
 	}

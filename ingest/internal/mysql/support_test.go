@@ -3,16 +3,13 @@ package mysql
 import (
 	"database/sql"
 	_ "embed"
-	"fmt"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"compute-mesh.dev/ingest/internal/sink"
 	"compute-mesh.dev/ingest/internal/sink/sinktest"
-	"compute-mesh.dev/ingest/internal/table"
 	"compute-mesh.dev/ingest/internal/testserver"
 )
 
@@ -29,15 +26,10 @@ var createText string
 
 func createTables() []string { return sinktest.Statements(createText) }
 
-var typed = sinktest.Typed
-
-var databases atomic.Int32
-
 // fresh makes an empty database and returns its name.
 func fresh(t testing.TB) string {
 	t.Helper()
-	server.Need(t)
-	name := fmt.Sprintf("test_%d", databases.Add(1))
+	name := server.NewName(t)
 	execute(t, "", "CREATE DATABASE "+name)
 	t.Cleanup(func() { execute(t, "", "DROP DATABASE "+name) })
 	return name
@@ -49,12 +41,7 @@ func settings(name string) sink.Settings {
 
 func connect(t testing.TB, name string) sink.Sink {
 	t.Helper()
-	s, err := open(settings(name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	return s
+	return sinktest.Connect(t, open, settings(name))
 }
 
 // prepared is a sink on a new database with the tables in it.
@@ -62,9 +49,7 @@ func prepared(t testing.TB) (sink.Sink, string) {
 	t.Helper()
 	name := fresh(t)
 	s := connect(t, name)
-	if err := s.Prepare(t.Context(), createTables(), []table.Facts{sinktest.Facts, typed}); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.Prepare(t, s, createTables())
 	return s, name
 }
 

@@ -59,23 +59,15 @@ func (d *database) Prepare(ctx context.Context, createTables []string, tables []
 	for _, facts := range tables {
 		shapes = append(shapes, shapeOf(facts))
 	}
-	if err := d.checkTables(ctx, shapes, true); err != nil {
-		return err
-	}
-	for _, statement := range createTables {
-		var answer *mysql.MySQLError
-		if _, err := d.pool.ExecContext(ctx, statement); err != nil && !(errors.As(err, &answer) && answer.Number == tableExists) {
-			return fmt.Errorf("creating the tables: %w", err)
-		}
-	}
-	return d.checkTables(ctx, shapes, false)
+	check := func(wanted tableShape, mayMiss bool) error { return d.checkTable(ctx, wanted, mayMiss) }
+	return sink.PrepareTables(shapes, createTables, check, func(statement string) error { return d.create(ctx, statement) })
 }
 
-func (d *database) checkTables(ctx context.Context, shapes []tableShape, mayMiss bool) error {
-	for _, shape := range shapes {
-		if err := d.checkTable(ctx, shape, mayMiss); err != nil {
-			return err
-		}
+// create takes it for done where another ingest has done it.
+func (d *database) create(ctx context.Context, statement string) error {
+	var answer *mysql.MySQLError
+	if _, err := d.pool.ExecContext(ctx, statement); err != nil && !(errors.As(err, &answer) && answer.Number == tableExists) {
+		return err
 	}
 	return nil
 }
@@ -86,10 +78,7 @@ func (d *database) checkTable(ctx context.Context, wanted tableShape, mayMiss bo
 		return err
 	}
 	if len(found) == 0 && len(others) == 0 {
-		if mayMiss {
-			return nil
-		}
-		return &sink.Misfit{Table: wanted.name, Differences: []string{"it does not exist, and none of createTables creates it"}}
+		return sink.Absent(wanted.name, mayMiss)
 	}
 	var differences []string
 	for _, one := range wanted.columns {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"compute-mesh.dev/ingest/internal/sink/sinktest"
 	"compute-mesh.dev/ingest/internal/stretch"
 	"compute-mesh.dev/ingest/internal/table"
 	"compute-mesh.dev/ingest/internal/testdb"
@@ -48,10 +49,7 @@ func BenchmarkOutputBesideCopy(b *testing.B) {
 	if len(stopped.list) > 0 {
 		b.Fatal(stopped.list)
 	}
-	perSecond := func(d time.Duration) float64 { return rows * float64(b.N) / d.Seconds() }
-	b.ReportMetric(perSecond(taken), "rows/s")
-	b.ReportMetric(perSecond(limit), "copied-rows/s")
-	b.ReportMetric(perSecond(taken)/perSecond(limit), "of-copy")
+	sinktest.Report(b, rows, taken, limit, "copied", "copy")
 }
 
 func bigBatch(from, to int64) service.MessageBatch {

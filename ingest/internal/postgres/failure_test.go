@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"compute-mesh.dev/ingest/internal/sink/sinktest"
 	"compute-mesh.dev/ingest/internal/stretch"
 	"compute-mesh.dev/ingest/internal/testdb"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -138,7 +139,7 @@ func TestARejectedRowIsSetAsideAndItsNeighboursAreStored(t *testing.T) {
 	})
 	piece := &stretch.Stretch{Topic: "t", From: 0, To: 40, Oldest: true}
 	var records []*kgo.Record
-	for _, offset := range span(0, 40) {
+	for _, offset := range sinktest.Numbers(0, 40) {
 		records = append(records, record(offset, fmt.Sprintf(`{"n": %d}`, offset)))
 	}
 	records[20].Timestamp = time.UnixMilli(1_700_000_000_123_000_000)
@@ -165,7 +166,7 @@ func TestARejectedRowWithoutADeadLetterTopicStopsTheProcessAndStoresNothing(t *t
 	name, dsn := tables(t)
 	testdb.Exec(t, dsn, `ALTER TABLE events ADD CONSTRAINT small CHECK ((doc->>'n')::int <> 3)`)
 	o, stopped := connected(t, name, nil)
-	if err := o.WriteBatch(context.Background(), batch(0, 5, true, span(0, 5)...)); err == nil {
+	if err := o.WriteBatch(context.Background(), batch(0, 5, true, sinktest.Numbers(0, 5)...)); err == nil {
 		t.Fatal("written")
 	}
 	stopped.want(t, "t/0 offset 3 can never be stored")

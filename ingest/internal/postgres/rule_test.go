@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"compute-mesh.dev/ingest/internal/sink"
+	"compute-mesh.dev/ingest/internal/sink/sinktest"
 	"compute-mesh.dev/ingest/internal/stretch"
 	"compute-mesh.dev/ingest/internal/table"
 	"compute-mesh.dev/ingest/internal/testdb"
@@ -107,9 +108,9 @@ func TestADatabaseThatCameBackEmptyOrOlderStopsTheProcess(t *testing.T) {
 func TestRowsThatSomebodyReplaysByHandAreNotDoubled(t *testing.T) {
 	name, dsn := tables(t)
 	o, _ := connected(t, name, nil)
-	write(t, o, batch(0, 5, true, span(0, 5)...))
+	write(t, o, batch(0, 5, true, sinktest.Numbers(0, 5)...))
 	testdb.Exec(t, dsn, "UPDATE mesh_offsets SET next_offset = 2")
-	write(t, o, batch(2, 8, false, span(2, 8)...))
+	write(t, o, batch(2, 8, false, sinktest.Numbers(2, 8)...))
 	wantState(t, dsn, "0 1 2 3 4 5 6 7", "8")
 }
 
@@ -254,7 +255,7 @@ func TestTwoWritersOfOnePartitionFenceEachOther(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, uint64(writer)))
 			for at := int64(0); at < records; {
 				to := min(records, at+1+random.Int64N(20))
-				if err := o.WriteBatch(context.Background(), batch(at, to, at == 0, span(at, to)...)); err != nil {
+				if err := o.WriteBatch(context.Background(), batch(at, to, at == 0, sinktest.Numbers(at, to)...)); err != nil {
 					done <- err
 					return
 				}

@@ -13,6 +13,7 @@ import (
 	"compute-mesh.dev/ingest/internal/output"
 	"compute-mesh.dev/ingest/internal/ready"
 	"compute-mesh.dev/ingest/internal/sink"
+	"compute-mesh.dev/ingest/internal/sink/sinktest"
 	"compute-mesh.dev/ingest/internal/stretch"
 	"compute-mesh.dev/ingest/internal/table"
 	"compute-mesh.dev/ingest/internal/testdb"
@@ -38,12 +39,7 @@ func tables(t testing.TB, more ...table.Facts) (string, string) {
 
 func sinkOf(t testing.TB, name string) sink.Sink {
 	t.Helper()
-	s, err := open(sink.Settings{Host: "127.0.0.1", Port: server.Port, Database: name, User: "mesh", Password: "any", Timeout: 60 * time.Second, Writers: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	return s
+	return sinktest.Connect(t, open, sink.Settings{Host: "127.0.0.1", Port: server.Port, Database: name, User: "mesh", Password: "any", Timeout: 60 * time.Second, Writers: 2})
 }
 
 // connected is an output on a database, and the reasons for which it would have stopped ingest.
@@ -99,14 +95,6 @@ func batchOf(piece *stretch.Stretch, records ...*kgo.Record) service.MessageBatc
 		messages = append(messages, service.NewMessage(r.Value).WithContext(stretch.With(context.Background(), &stretch.Entry{Stretch: piece, Record: r})))
 	}
 	return messages
-}
-
-func span(from, to int64) []int64 {
-	var offsets []int64
-	for offset := from; offset < to; offset++ {
-		offsets = append(offsets, offset)
-	}
-	return offsets
 }
 
 func write(t testing.TB, o *output.Output, b service.MessageBatch) {

@@ -54,31 +54,21 @@ func (d *database) Prepare(ctx context.Context, createTables []string, tables []
 	for _, facts := range tables {
 		shapes = append(shapes, shapeOf(facts))
 	}
-	if err := checkTables(ctx, d.pool, shapes, true); err != nil {
-		return err
-	}
-	for _, statement := range createTables {
-		// Two that create the same at once: the one that comes second gets an error, and finds it there the next time.
-		for tries := 1; ; tries++ {
-			_, err := d.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
-			if err == nil {
-				break
-			}
-			if code := sqlState(err); tries == 5 || (code != "23505" && code != "42P07" && code != "42710") {
-				return fmt.Errorf("creating the tables: %w", err)
-			}
-		}
-	}
-	return checkTables(ctx, d.pool, shapes, false)
+	check := func(wanted tableShape, mayMiss bool) error { return checkTable(ctx, d.pool, wanted, mayMiss) }
+	return sink.PrepareTables(shapes, createTables, check, func(statement string) error { return d.create(ctx, statement) })
 }
 
-func checkTables(ctx context.Context, pool *pgxpool.Pool, shapes []tableShape, mayMiss bool) error {
-	for _, shape := range shapes {
-		if err := checkTable(ctx, pool, shape, mayMiss); err != nil {
+// create tries again what two create at once: the one that comes second gets an error, and finds it there the next time.
+func (d *database) create(ctx context.Context, statement string) error {
+	for tries := 1; ; tries++ {
+		_, err := d.pool.Exec(ctx, statement, pgx.QueryExecModeSimpleProtocol)
+		if err == nil {
+			return nil
+		}
+		if code := sqlState(err); tries == 5 || (code != "23505" && code != "42P07" && code != "42710") {
 			return err
 		}
 	}
-	return nil
 }
 
 type found struct {
@@ -95,10 +85,7 @@ func checkTable(ctx context.Context, pool *pgxpool.Pool, wanted tableShape, mayM
 		return err
 	}
 	if len(columns) == 0 {
-		if mayMiss {
-			return nil
-		}
-		return &sink.Misfit{Table: wanted.name, Differences: []string{"it does not exist, and none of createTables creates it"}}
+		return sink.Absent(wanted.name, mayMiss)
 	}
 	var differences []string
 	expected := map[string]bool{}

@@ -71,6 +71,12 @@ func Apply(ctx context.Context, s Sink, batch *Batch, careful bool) (Written, er
 		if err != nil {
 			return Written{}, err
 		}
+		if len(found) > 0 {
+			// Somebody may have changed the table under the running ingest: then it is at fault, not the rows.
+			if err := s.Prepare(ctx, nil, []table.Facts{batch.Facts}); err != nil {
+				return Written{}, err
+			}
+		}
 		rejected = append(slices.Clip(rejected), found...)
 	} else if len(rows) > 0 {
 		if done.Bytes, err = tx.Store(ctx, rows); err != nil {

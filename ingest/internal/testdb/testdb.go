@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -18,6 +16,7 @@ import (
 	"time"
 
 	"compute-mesh.dev/ingest/internal/table"
+	"compute-mesh.dev/ingest/internal/testserver"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -26,34 +25,19 @@ type Server struct {
 	// Port of the server; it stays the same over restarts.
 	Port      int
 	bin, data string
-	process   *exec.Cmd
-	lifeline  io.Closer
+	process   *testserver.Process
 	databases atomic.Int32
 }
 
-// errMissing is why tests skip.
-var errMissing = errors.New("PostgreSQL's server programs are not in /usr/lib/postgresql/*/bin")
-
-// Main runs the tests of a package with a server, or without one where the programs are missing: then Database skips.
+// Main runs the tests of a package with a server, or without one where the programs are missing: then Empty skips.
 func Main(m *testing.M, server **Server) int {
-	started, err := start()
-	switch {
-	case errors.Is(err, errMissing):
-		fmt.Fprintln(os.Stderr, "tests with a database are skipped:", err)
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	default:
-		defer started.remove()
-		*server = started
-	}
-	return m.Run()
+	return testserver.Main(m, server, start)
 }
 
 func start() (*Server, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if len(found) == 0 {
-		return nil, errMissing
+		return nil, fmt.Errorf("%w: PostgreSQL in /usr/lib/postgresql/*/bin", testserver.ErrMissing)
 	}
 	data, err := os.MkdirTemp("", "mesh-ingest-db-")
 	if err != nil {
@@ -62,35 +46,24 @@ func start() (*Server, error) {
 	s := &Server{bin: filepath.Dir(found[len(found)-1]), data: data}
 	owner, err := serverUser()
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	if owner != nil {
 		if err := os.Chown(data, int(owner.Uid), int(owner.Gid)); err != nil {
-			return nil, err
+			return s, err
 		}
 	}
 	init := s.command("initdb", "-D", data, "-U", "mesh", "--auth=trust", "--no-sync", "--no-locale", "-E", "UTF8")
 	if text, err := init.CombinedOutput(); err != nil {
-		s.remove()
-		return nil, fmt.Errorf("initdb: %w\n%s", err, text)
+		return s, fmt.Errorf("initdb: %w\n%s", err, text)
 	}
 	if err := s.demandPasswords(); err != nil {
-		s.remove()
-		return nil, err
+		return s, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
+	if s.Port, err = testserver.FreePort(); err != nil {
+		return s, err
 	}
-	s.Port = listener.Addr().(*net.TCPAddr).Port
-	if err := listener.Close(); err != nil {
-		return nil, err
-	}
-	if err := s.Start(); err != nil {
-		s.remove()
-		return nil, err
-	}
-	return s, nil
+	return s, s.Start()
 }
 
 // PasswordUser is the user that needs its password, which is the same word. Everybody else comes in without one.
@@ -123,10 +96,7 @@ func serverUser() (*syscall.Credential, error) {
 }
 
 func (s *Server) command(program string, args ...string) *exec.Cmd {
-	if !filepath.IsAbs(program) {
-		program = filepath.Join(s.bin, program)
-	}
-	command := exec.Command(program, args...)
+	command := exec.Command(filepath.Join(s.bin, program), args...)
 	command.Dir = s.data
 	if owner, err := serverUser(); err == nil && owner != nil {
 		command.SysProcAttr = &syscall.SysProcAttr{Credential: owner}
@@ -136,43 +106,32 @@ func (s *Server) command(program string, args ...string) *exec.Cmd {
 
 // Start starts the server and waits until it answers. Durable as it comes, so that a kill tells something.
 func (s *Server) Start() error {
-	log, err := os.OpenFile(s.data+".log", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	command := s.command("postgres", "-D", s.data, "-p", strconv.Itoa(s.Port), "-h", "127.0.0.1", "-k", "", "-c", "max_connections=60",
+		"-c", "shared_buffers=128MB", "-c", "max_wal_size=2GB")
+	// SIGQUIT is the server's immediate shutdown; kill -9 of the parent would leave children behind that hold the data directory.
+	process, err := testserver.Launch(command, "QUIT", s.data+".log")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }()
-	// The shell ends the server when the pipe closes, so also when the tests are killed or time out.
-	s.process = s.command("/bin/sh", "-c", `"$@" & read -r _; kill -QUIT $!; wait $!`, "server", filepath.Join(s.bin, "postgres"), "-D", s.data, "-p", strconv.Itoa(s.Port), "-h", "127.0.0.1", "-k", "", "-c", "max_connections=60",
-		"-c", "shared_buffers=128MB", "-c", "max_wal_size=2GB")
-	s.process.Stdout, s.process.Stderr = log, log
-	if s.lifeline, err = s.process.StdinPipe(); err != nil {
-		return err
-	}
-	if err := s.process.Start(); err != nil {
-		return err
-	}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	s.process = process
+	connects := func() error {
 		conn, err := pgx.Connect(context.Background(), s.DSN("postgres"))
 		if err == nil {
 			return conn.Close(context.Background())
 		}
-		if time.Now().After(end) {
-			return fmt.Errorf("PostgreSQL does not answer: %w", err)
-		}
-	}
-}
-
-// Kill ends the server as a crash does: nothing is written any more, clients lose their connections.
-func (s *Server) Kill() error {
-	// SIGQUIT is the server's immediate shutdown; kill -9 of the parent would leave children behind that hold the data directory.
-	if err := s.lifeline.Close(); err != nil {
 		return err
 	}
-	_ = s.process.Wait()
+	if err := testserver.WaitFor(connects, 30*time.Second); err != nil {
+		return fmt.Errorf("PostgreSQL does not answer: %w", err)
+	}
 	return nil
 }
 
-func (s *Server) remove() {
+// Kill ends the server as a crash does: nothing is written any more, clients lose their connections.
+func (s *Server) Kill() error { return s.process.Kill() }
+
+// Remove ends the server and takes its files away.
+func (s *Server) Remove() {
 	if s.process != nil {
 		_ = s.Kill()
 	}
@@ -189,7 +148,7 @@ func (s *Server) DSN(database string) string {
 func (s *Server) Empty(t testing.TB) (string, string) {
 	t.Helper()
 	if s == nil {
-		t.Skip(errMissing)
+		t.Skip(testserver.ErrMissing)
 	}
 	name := fmt.Sprintf("test_%d", s.databases.Add(1))
 	Exec(t, s.DSN("postgres"), "CREATE DATABASE "+name)

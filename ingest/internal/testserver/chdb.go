@@ -22,7 +22,7 @@ func Chdb() (*Server, error) {
 	probe := exec.Command("python3", "-c", "import chdb")
 	probe.Env = append(os.Environ(), env...)
 	if probe.Run() != nil {
-		return nil, fmt.Errorf("a Python with the package chdb: %w", errMissing)
+		return nil, fmt.Errorf("%w: a Python with the package chdb", ErrMissing)
 	}
 	s, err := newServer("mesh-chdb-")
 	if err != nil {

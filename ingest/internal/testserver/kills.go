@@ -2,8 +2,6 @@ package testserver
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -13,57 +11,9 @@ import (
 	"time"
 
 	"compute-mesh.dev/ingest/internal/sink"
-	"compute-mesh.dev/ingest/internal/stretch"
+	"compute-mesh.dev/ingest/internal/sink/sinktest"
 	"compute-mesh.dev/ingest/internal/table"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
-
-// Batch is a stretch of partition 0 of the topic "t" with a record for each of the offsets, as the table of facts takes it.
-func Batch(facts table.Facts, from, to int64, offsets []int64, value func(offset int64) []byte) *sink.Batch {
-	reader := table.NewReader(facts).Batch(len(offsets))
-	batch := &sink.Batch{Stretch: &stretch.Stretch{Topic: "t", From: from, To: to, Oldest: from == 0, Records: len(offsets)}, Facts: facts}
-	for _, offset := range offsets {
-		record := &kgo.Record{Topic: "t", Offset: offset, Key: []byte("k"), Value: value(offset), Timestamp: time.UnixMilli(1_700_000_000_123)}
-		row, err := reader.Row(record)
-		if err != nil {
-			batch.Rejected = append(batch.Rejected, sink.Rejection{Record: record, Reason: err})
-			continue
-		}
-		batch.Rows = append(batch.Rows, row)
-	}
-	return batch
-}
-
-// Numbers are the offsets [from, to).
-func Numbers(from, to int64) []int64 {
-	var offsets []int64
-	for offset := from; offset < to; offset++ {
-		offsets = append(offsets, offset)
-	}
-	return offsets
-}
-
-// Write writes a batch as ingest does: what passes is tried again, a poisoned batch goes the careful way.
-func Write(ctx context.Context, s sink.Sink, batch *sink.Batch) error {
-	for careful := false; ; {
-		_, err := sink.Apply(ctx, s, batch, careful)
-		var poisoned *sink.Poisoned
-		if err == nil || errors.As(err, &poisoned) || ctx.Err() != nil {
-			return err
-		}
-		switch sink.ClassOf(s, err) {
-		case sink.Poison, sink.DocumentLimit:
-			if careful {
-				return err
-			}
-			careful = true
-		case sink.Transient:
-			time.Sleep(5 * time.Millisecond)
-		default:
-			return err
-		}
-	}
-}
 
 // Kills writes a log in stretches while the server is killed with kill -9 at random moments and started again, and new sinks take over from old ones in
 // the middle of their work, as after kill -9 of ingest. Then every row is there once. The seed is printed; INGEST_SEED and INGEST_ROUNDS set it and the
@@ -73,7 +23,6 @@ func (s *Server) Kills(t *testing.T, facts table.Facts, open func() sink.Sink, o
 	seed, rounds := uint64(number("INGEST_SEED", time.Now().UnixNano())), int(number("INGEST_ROUNDS", 6))
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	value := func(offset int64) []byte { return fmt.Appendf(nil, `{"n": %d}`, offset) }
 	var written atomic.Int64
 	var log []int64
 	for round := range rounds {
@@ -81,7 +30,7 @@ func (s *Server) Kills(t *testing.T, facts table.Facts, open func() sink.Sink, o
 		failed := make(chan error, 1)
 		writer := open()
 		pieces := rand.New(rand.NewPCG(seed, uint64(round+1)))
-		go func() { failed <- writeOn(ctx, writer, facts, value, pieces, &written) }()
+		go func() { failed <- writeOn(ctx, writer, facts, pieces, &written) }()
 		time.Sleep(time.Duration(20+random.IntN(250)) * time.Millisecond)
 		switch random.IntN(3) {
 		case 0:
@@ -132,7 +81,7 @@ func (s *Server) Kills(t *testing.T, facts table.Facts, open func() sink.Sink, o
 func hasRecord(offset int64) bool { return offset%7 != 3 }
 
 // writeOn writes stretch after stretch from where the database is, until the context ends.
-func writeOn(ctx context.Context, s sink.Sink, facts table.Facts, value func(int64) []byte, random *rand.Rand, written *atomic.Int64) error {
+func writeOn(ctx context.Context, s sink.Sink, facts table.Facts, random *rand.Rand, written *atomic.Int64) error {
 	at := int64(-1)
 	for at < 0 && ctx.Err() == nil {
 		found, err := s.ReadOffsets(ctx)
@@ -142,8 +91,8 @@ func writeOn(ctx context.Context, s sink.Sink, facts table.Facts, value func(int
 	}
 	for ctx.Err() == nil {
 		to := at + 1 + random.Int64N(200)
-		records := slices.DeleteFunc(Numbers(at, to), func(offset int64) bool { return !hasRecord(offset) })
-		if err := Write(ctx, s, Batch(facts, at, to, records, value)); err != nil {
+		records := slices.DeleteFunc(sinktest.Numbers(at, to), func(offset int64) bool { return !hasRecord(offset) })
+		if err := sinktest.Write(ctx, s, sinktest.Batch(facts, at, to, records, sinktest.Value)); err != nil {
 			return err
 		}
 		written.Store(max(written.Load(), to))

@@ -6,41 +6,46 @@ package testserver
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// errMissing is why tests skip.
-var errMissing = errors.New("not found on PATH or in the tool cache")
+// ErrMissing is why tests skip.
+var ErrMissing = errors.New("the program of the database server is not found")
 
 // Server is one server on a free port of the loopback interface.
 type Server struct {
 	// Port of the server; it stays the same over restarts.
 	Port int
 	// Data is its folder.
-	Data     string
-	command  []string
-	env      []string
-	process  *exec.Cmd
-	lifeline io.Closer
-	answers  func(port int) error
+	Data      string
+	command   []string
+	env       []string
+	process   *Process
+	answers   func(port int) error
+	databases atomic.Int32
 }
 
-// Main runs the tests of a package with a server, or without one where the program is missing: then Need skips.
-func Main(m *testing.M, server **Server, start func() (*Server, error)) int {
+// Main runs the tests of a package with a server, or without one where start finds no program (ErrMissing): then they skip. Where start fails otherwise,
+// it returns what is left to remove, or nil.
+func Main[S interface {
+	comparable
+	Remove()
+}](m *testing.M, server *S, start func() (S, error)) int {
 	started, err := start()
+	var none S
 	switch {
-	case errors.Is(err, errMissing):
+	case errors.Is(err, ErrMissing):
 		fmt.Fprintln(os.Stderr, "tests with a database are skipped:", err)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
-		if started != nil {
+		if started != none {
 			started.Remove()
 		}
 		return 1
@@ -55,46 +60,36 @@ func Main(m *testing.M, server **Server, start func() (*Server, error)) int {
 func (s *Server) Need(t testing.TB) {
 	t.Helper()
 	if s == nil {
-		t.Skip(errMissing)
+		t.Skip(ErrMissing)
 	}
+}
+
+// NewName is one that no other database of the server has. Skips the test where there is no server.
+func (s *Server) NewName(t testing.TB) string {
+	t.Helper()
+	s.Need(t)
+	return fmt.Sprintf("test_%d", s.databases.Add(1))
 }
 
 // Start starts the server and waits until it answers.
 func (s *Server) Start() error {
-	log, err := os.OpenFile(filepath.Join(s.Data, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	command := exec.Command(s.command[0], s.command[1:]...)
+	command.Env, command.Dir = append(os.Environ(), s.env...), s.Data
+	logFile := filepath.Join(s.Data, "server.log")
+	process, err := Launch(command, "KILL", logFile)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }()
-	// The shell kills the server when the pipe closes, so also when the tests are killed or time out.
-	s.process = exec.Command("/bin/sh", append([]string{"-c", `"$@" & read -r _; kill -KILL $!; wait $!`, "server"}, s.command...)...)
-	s.process.Stdout, s.process.Stderr, s.process.Env, s.process.Dir = log, log, append(os.Environ(), s.env...), s.Data
-	if s.lifeline, err = s.process.StdinPipe(); err != nil {
-		return err
+	s.process = process
+	if err := WaitFor(func() error { return s.answers(s.Port) }, 60*time.Second); err != nil {
+		text, _ := os.ReadFile(logFile)
+		return fmt.Errorf("%s does not answer: %w\n%s", s.command[0], err, text[max(0, len(text)-2000):])
 	}
-	if err := s.process.Start(); err != nil {
-		return err
-	}
-	for end := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		err := s.answers(s.Port)
-		if err == nil {
-			return nil
-		}
-		if time.Now().After(end) {
-			text, _ := os.ReadFile(filepath.Join(s.Data, "server.log"))
-			return fmt.Errorf("%s does not answer: %w\n%s", s.command[0], err, text[max(0, len(text)-2000):])
-		}
-	}
+	return nil
 }
 
 // Kill ends the server with kill -9.
-func (s *Server) Kill() error {
-	if err := s.lifeline.Close(); err != nil {
-		return err
-	}
-	_ = s.process.Wait()
-	return nil
-}
+func (s *Server) Kill() error { return s.process.Kill() }
 
 // Remove ends the server and takes its files away.
 func (s *Server) Remove() {
@@ -109,11 +104,17 @@ func newServer(prefix string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	port, err := FreePort()
+	return &Server{Data: data, Port: port}, err
+}
+
+// FreePort is one of the loopback interface.
+func FreePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	return &Server{Data: data, Port: listener.Addr().(*net.TCPAddr).Port}, listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
 }
 
 // find looks for the first of several programs; root is the folder above usr where it is from unpacked packages.
@@ -134,7 +135,7 @@ func find(programs ...string) (path, root string, err error) {
 			}
 		}
 	}
-	return "", "", fmt.Errorf("%s: %w", strings.Join(programs, ", "), errMissing)
+	return "", "", fmt.Errorf("%w: %s on PATH or in the tool cache", ErrMissing, strings.Join(programs, ", "))
 }
 
 func isFile(path string) bool {

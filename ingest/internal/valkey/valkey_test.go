@@ -30,12 +30,7 @@ func settings() sink.Settings {
 
 func connect(t testing.TB) sink.Sink {
 	t.Helper()
-	s, err := open(settings())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	return s
+	return sinktest.Connect(t, open, settings())
 }
 
 // client is one of our own, on an empty server.
@@ -63,8 +58,6 @@ func offsets(t testing.TB, c *redis.Client) []int64 {
 	}
 	return found
 }
-
-func value(offset int64) []byte { return fmt.Appendf(nil, `{"n": %d}`, offset) }
 
 func TestKeepsWhatSinksPromise(t *testing.T) {
 	sinktest.Run(t, func(t *testing.T) sinktest.Database {
@@ -98,11 +91,9 @@ func TestEveryTypeIsStoredAsText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch := testserver.Batch(facts, 0, 5, nil, nil)
+	batch := sinktest.Batch(facts, 0, 5, nil, nil)
 	batch.Rows = []table.Row{row, nothing}
-	if err := testserver.Write(t.Context(), connect(t), batch); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, connect(t), batch)
 	entries, err := c.XRange(t.Context(), "mesh:{typed:0}", "-", "+").Result()
 	if err != nil || len(entries) != 2 {
 		t.Fatal(entries, err)
@@ -119,19 +110,15 @@ func TestEveryTypeIsStoredAsText(t *testing.T) {
 
 func TestEntriesThatAreThereAreLeftAloneAndHolesAreNeverPassed(t *testing.T) {
 	c, s := client(t), connect(t)
-	if err := testserver.Write(t.Context(), s, testserver.Batch(sinktest.Facts, 0, 5, testserver.Numbers(0, 5), value)); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, sinktest.Full(0, 5))
 	c.HSet(t.Context(), offsetsKey, "t/0", 2)
-	if err := testserver.Write(t.Context(), s, testserver.Batch(sinktest.Facts, 2, 7, testserver.Numbers(2, 7), value)); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, sinktest.Full(2, 7))
 	if got := fmt.Sprint(offsets(t, c)); got != "[0 1 2 3 4 5 6]" {
 		t.Error(got)
 	}
 	c.XDel(t.Context(), "mesh:{events:0}", "3-1")
 	c.HSet(t.Context(), offsetsKey, "t/0", 2)
-	_, err := sink.Apply(t.Context(), s, testserver.Batch(sinktest.Facts, 2, 9, testserver.Numbers(2, 9), value), false)
+	_, err := sink.Apply(t.Context(), s, sinktest.Full(2, 9), false)
 	if err == nil || !strings.Contains(err.Error(), "has later entries, but none of offset 3") || s.Classify(err) != sink.Setup {
 		t.Error(err)
 	}
@@ -142,12 +129,10 @@ func TestEntriesThatAreThereAreLeftAloneAndHolesAreNeverPassed(t *testing.T) {
 
 func TestAFullServerKeepsWhatItHasAndTakesMoreLater(t *testing.T) {
 	c, s := client(t), connect(t)
-	if err := testserver.Write(t.Context(), s, testserver.Batch(sinktest.Facts, 0, 3, testserver.Numbers(0, 3), value)); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, sinktest.Full(0, 3))
 	c.ConfigSet(t.Context(), "maxmemory", "1mb")
 	defer c.ConfigSet(context.WithoutCancel(t.Context()), "maxmemory", "0")
-	more := testserver.Batch(sinktest.Facts, 3, 6, testserver.Numbers(3, 6), value)
+	more := sinktest.Full(3, 6)
 	_, err := sink.Apply(t.Context(), s, more, false)
 	if err == nil || !strings.Contains(err.Error(), "OOM") || s.Classify(err) != sink.Transient {
 		t.Error(err)
@@ -156,9 +141,7 @@ func TestAFullServerKeepsWhatItHasAndTakesMoreLater(t *testing.T) {
 		t.Error(got)
 	}
 	c.ConfigSet(t.Context(), "maxmemory", "0")
-	if err := testserver.Write(t.Context(), s, more); err != nil {
-		t.Fatal(err)
-	}
+	sinktest.MustWrite(t, s, more)
 	if got := fmt.Sprint(offsets(t, c)); got != "[0 1 2 3 4 5]" {
 		t.Error(got)
 	}

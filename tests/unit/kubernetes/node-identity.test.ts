@@ -9,6 +9,7 @@ import { Problems } from "../../../src/model/errors";
 import { createShardMap, type ShardMap } from "../../../src/model/shard-map";
 import type { MeshNodeFacts } from "../../../src/model/topology";
 import { type Recorder, startMocks, valueOf } from "../../support/mocks";
+import { meshNodeFacts as node } from "../../support/topologies";
 
 const shardMap = createShardMap(
   [
@@ -18,21 +19,6 @@ const shardMap = createShardMap(
   ],
   2,
 );
-
-function node(name: string, kubernetesNodeName?: string): MeshNodeFacts {
-  return {
-    name,
-    zone: "z",
-    region: "r",
-    cluster: "c",
-    provider: "local",
-    weight: 1,
-    selector: { "compute-mesh.dev/mesh": "demo" },
-    labels: {},
-    taints: [],
-    ...(kubernetesNodeName === undefined ? {} : { kubernetesNodeName }),
-  };
-}
 
 function plan(nodes: MeshNodeFacts[], map: ShardMap = shardMap): { plan: NodeIdentityPlan; problems: string[] } {
   const problems = new Problems("x");

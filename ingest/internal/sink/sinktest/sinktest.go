@@ -4,7 +4,6 @@ package sinktest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -12,27 +11,9 @@ import (
 	"time"
 
 	"compute-mesh.dev/ingest/internal/sink"
-	"compute-mesh.dev/ingest/internal/stretch"
 	"compute-mesh.dev/ingest/internal/table"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
-
-// Facts of the table that the tests use: of the topic "t", with one column and the document.
-var Facts = table.Facts{Name: "events", Columns: []table.Column{{Name: "n", Type: table.Int64, From: []string{"n"}, Required: true}}, Document: true}
-
-// Typed is a table with a column of every type, and the document.
-var Typed = func() table.Facts {
-	facts := table.Facts{Name: "typed", Document: true}
-	for _, kind := range table.Types {
-		facts.Columns = append(facts.Columns, table.Column{Name: "a_" + string(kind), Type: kind, From: []string{string(kind)}})
-	}
-	return facts
-}()
-
-// Statements are those of a file that ends each with a semicolon and separates them by an empty line.
-func Statements(text string) []string {
-	return strings.Split(strings.TrimSuffix(text, ";\n"), ";\n\n")
-}
 
 // Database is an empty one, with sinks on it.
 type Database struct {
@@ -91,25 +72,9 @@ func (b *bench) prepare() {
 }
 
 func batchOf(from, to int64, oldest bool, offsets ...int64) *sink.Batch {
-	rows := table.NewReader(Facts).Batch(len(offsets))
-	batch := &sink.Batch{Stretch: &stretch.Stretch{Topic: "t", From: from, To: to, Oldest: oldest, Records: len(offsets)}, Facts: Facts}
-	for _, offset := range offsets {
-		record := &kgo.Record{Topic: "t", Offset: offset, Key: []byte("k"), Value: fmt.Appendf(nil, `{"n": %d}`, offset), Timestamp: time.UnixMilli(1_700_000_000_123)}
-		row, err := rows.Row(record)
-		if err != nil {
-			panic(err)
-		}
-		batch.Rows = append(batch.Rows, row)
-	}
+	batch := Batch(Facts, from, to, offsets, Value)
+	batch.Stretch.Oldest = oldest
 	return batch
-}
-
-func span(from, to int64) []int64 {
-	var offsets []int64
-	for offset := from; offset < to; offset++ {
-		offsets = append(offsets, offset)
-	}
-	return offsets
 }
 
 // apply tries again what passes, as ingest does.
@@ -260,7 +225,7 @@ func testFence(b *bench) {
 			random := rand.New(rand.NewPCG(seed, uint64(writer)))
 			for at, to := int64(0), int64(0); to < records; at = max(0, to-random.Int64N(8)) {
 				to = min(records, at+1+random.Int64N(20))
-				if err := b.apply(s, batchOf(at, to, at == 0, span(at, to)...), random.IntN(4) == 0); err != nil {
+				if err := b.apply(s, batchOf(at, to, at == 0, Numbers(at, to)...), random.IntN(4) == 0); err != nil {
 					done <- err
 					return
 				}
@@ -273,7 +238,7 @@ func testFence(b *bench) {
 			b.Fatal(err)
 		}
 	}
-	b.want(records, span(0, records)...)
+	b.want(records, Numbers(0, records)...)
 }
 
 func testRandom(b *bench) {
