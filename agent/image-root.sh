@@ -30,4 +30,6 @@ done
 # A third of the files serve editors and debuggers only.
 find "$app" \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' -o -name '*.md' \) -type f -exec rm -f {} +
 chmod 0755 "$app/agent/dist/agent/src/main.js"
+cp agent/ready.sh "$out/usr/local/bin/compute-mesh-agent-ready"
+chmod 0755 "$out/usr/local/bin/compute-mesh-agent-ready"
 ln -s ../../../app/agent/dist/agent/src/main.js "$out/usr/local/bin/compute-mesh-agent"

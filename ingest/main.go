@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"compute-mesh.dev/ingest/internal/boot"
+	"compute-mesh.dev/ingest/internal/ready"
 	"compute-mesh.dev/ingest/internal/settings"
 	"compute-mesh.dev/ingest/internal/sink"
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -30,6 +31,7 @@ var version = "0.1.0"
 const usage = `mesh-ingest reads the partitions of a mesh node's shards from Kafka into the node's own database.
 
 Usage: mesh-ingest [run] [flags]
+       mesh-ingest ready [--http address]   ask the one that runs, say why it is not ready, and end with status 0 or 1
 
 Credentials come from the environment: DATABASE_USER, DATABASE_PASSWORD, and with SASL KAFKA_USERNAME, KAFKA_PASSWORD.
 Status 0: told to end. 1: a record can never be stored and there is no deadLetterTopic. 2: settings or flags are wrong.
@@ -40,8 +42,11 @@ Flags:
 type options struct {
 	settings, node, http string
 	timing               boot.Timing
-	version              bool
+	ready, version       bool
 }
+
+// askTimeout is shorter than that of the probe, so that there is something to say.
+const askTimeout = 3 * time.Second
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
@@ -61,15 +66,18 @@ func run(args []string, out, log io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	if o.ready {
+		return ask(ctx, o, out)
+	}
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	return ingest(ctx, o, logger)
 }
 
 func parse(args []string, out io.Writer) (*options, error) {
-	if len(args) > 0 && args[0] == "run" {
+	o := &options{timing: boot.DefaultTiming, ready: len(args) > 0 && args[0] == "ready"}
+	if o.ready || len(args) > 0 && args[0] == "run" {
 		args = args[1:]
 	}
-	o := &options{timing: boot.DefaultTiming}
 	flags := flag.NewFlagSet("mesh-ingest", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.settings, "settings", settings.DefaultFile, "`file` with the IngestSettings")
@@ -88,7 +96,7 @@ func parse(args []string, out io.Writer) (*options, error) {
 		return nil, err
 	}
 	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("%q is no command; there is run", flags.Arg(0))
+		return nil, fmt.Errorf("%q is no command; there are run and ready", flags.Arg(0))
 	}
 	for name, period := range map[string]time.Duration{"check-database": o.timing.Database, "check-topics": o.timing.Topics, "retry-slow": o.timing.RetrySlow} {
 		if period < time.Millisecond {
@@ -96,6 +104,18 @@ func parse(args []string, out io.Writer) (*options, error) {
 		}
 	}
 	return o, nil
+}
+
+// ask is what the readiness probe runs. The address to listen on is one to ask, too: 0.0.0.0 reaches this machine.
+func ask(ctx context.Context, o *options, out io.Writer) int {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	line, isReady := ready.Ask(ctx, o.http)
+	_, _ = fmt.Fprintln(out, line)
+	if !isReady {
+		return 1
+	}
+	return 0
 }
 
 func ingest(ctx context.Context, o *options, log *slog.Logger) int {

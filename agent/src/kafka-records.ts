@@ -129,7 +129,8 @@ function readVarint(cursor: { bytes: Buffer; at: number }): number {
   }
 }
 
-function unpack(codec: number, body: Buffer): Buffer {
+/** What a batch's records were before they were compressed by a codec of Kafka's numbering. Throws for one that is not known. */
+export function unpack(codec: number, body: Buffer): Buffer {
   switch (codec) {
     case 0:
       return body;

@@ -17,14 +17,25 @@ export const defaultIngestImage = `ghcr.io/compute-mesh/ingest:${packageVersion}
 /** Program and subcommand that ingests. */
 export const ingestCommand = ["/mesh-ingest", "run"];
 
+/** Asks the ingest of the own container and says why it is not ready. */
+export const ingestReadyCommand = ["/mesh-ingest", "ready"];
+
 /** Image of the agent; it is released together with this package. */
 export const defaultAgentImage = `ghcr.io/compute-mesh/agent:${packageVersion}`;
 
 /** Program and subcommand that takes snapshots. */
 export const snapshotCommand = ["compute-mesh-agent", "snapshot"];
 
-/** Waits until the database of the own node shows a snapshot, whose id follows as the last word. */
-export const waitCommand = ["compute-mesh-agent", "wait"];
+/** Asks the agent of the own container at `agentPort` and says why it is not ready. */
+export const agentReadyCommand = ["compute-mesh-agent-ready"];
+
+/**
+ * Waits until the database of the own node shows a snapshot, whose id follows as the last word.
+ *
+ * After ten minutes it ends with what is missing, and the kubelet starts it again: that is how a pod without probes shows its reason (as the last state
+ * of the container), and how it comes to other credentials, which a running container never sees. So rarely, the kubelet starts it again at once.
+ */
+export const waitCommand = ["compute-mesh-agent", "wait", "--timeout", "600"];
 
 /** Gathers the answers of all shards. */
 export const answerCommand = ["compute-mesh-agent", "answer"];

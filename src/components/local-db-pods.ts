@@ -2,7 +2,7 @@
 import type * as k8s from "@pulumi/kubernetes";
 import { tlsPath } from "../engines";
 import { configHashAnnotation, describeLabels } from "../kubernetes/labels";
-import { restrictedContainer } from "../kubernetes/pods";
+import { lastWords, restrictedContainer } from "../kubernetes/pods";
 import { formatBytes } from "../model/quantity";
 import { databasePart, databasePorts, type LocalDbPlan } from "./local-db-plan";
 
@@ -65,6 +65,7 @@ function databaseContainer(plan: LocalDbPlan): Container {
     // Patient, because a restart under load makes everything worse.
     livenessProbe: { exec, periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6 },
     ...(engine.stopCommand === undefined ? {} : { lifecycle: { preStop: { exec: { command: engine.stopCommand } } } }),
+    ...lastWords,
     securityContext: engine.writableRoot === true ? { ...restrictedContainer, readOnlyRootFilesystem: false } : restrictedContainer,
     volumeMounts: [
       { name: "data", mountPath: engine.dataPath },
@@ -89,6 +90,7 @@ function initContainers(plan: LocalDbPlan): Container[] {
     image: engine.image,
     command: ["chown", `${engine.uid}:${engine.gid ?? engine.uid}`, ...folders.map((folder) => folder.mountPath as string)],
     resources: guaranteed(smallResources),
+    ...lastWords,
     // Root with the one capability that giving a folder away needs.
     securityContext: { ...restrictedContainer, runAsNonRoot: false, runAsUser: 0, capabilities: { drop: ["ALL"], add: ["CHOWN"] } },
     volumeMounts: folders,
@@ -104,6 +106,7 @@ function initContainers(plan: LocalDbPlan): Container[] {
             env: [...engineEnv(plan), ...storeEnv(plan)],
             // As much as the database has: what it writes to a tmpfs counts as its own memory.
             resources: guaranteed(plan.resources),
+            ...lastWords,
             securityContext: restrictedContainer,
             volumeMounts: [
               { name: "data", mountPath: engine.dataPath },
@@ -127,6 +130,7 @@ function copyContainer(plan: LocalDbPlan): Container[] {
       command: engine.backing.copyCommand,
       env: [...credentialEnv(plan, engine.credentials.client), ...storeEnv(plan)],
       resources: guaranteed(copyResources),
+      ...lastWords,
       securityContext: restrictedContainer,
       volumeMounts: [{ name: "config", mountPath: engine.configPath, readOnly: true }, ...storeMount(plan)],
     },

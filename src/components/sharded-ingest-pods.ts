@@ -8,8 +8,8 @@ import { ingestPort } from "../ingest/settings";
 import { waitAnnotations } from "../kubernetes/children";
 import { configHashAnnotation, describeLabels, selectorLabels } from "../kubernetes/labels";
 import type { NodeIdentityParts } from "../kubernetes/node-identity";
-import { nodePlacement, restrictedContainer } from "../kubernetes/pods";
-import { ingestCommand } from "./agent-image";
+import { lastWords, nodePlacement, restrictedContainer } from "../kubernetes/pods";
+import { ingestCommand, ingestReadyCommand } from "./agent-image";
 import type { ShardedIngestArgs } from "./sharded-ingest";
 import type { MeshEnginePlan } from "./sharded-ingest-engine";
 import type { ShardedIngestPlan } from "./sharded-ingest-plan";
@@ -77,7 +77,8 @@ function meshPod({ args, plan, identity, settingsName }: IngestPodRequest, engin
       { name: "GOMEMLIMIT", value: String(engine.memoryLimitBytes) },
     ],
     resources: { requests: resources, limits: resources },
-    readinessProbe: { httpGet: { path: "/ready", port: "metrics" }, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3 },
+    // A command, because its words reach the Event of the pod.
+    readinessProbe: { exec: { command: ingestReadyCommand }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
     livenessProbe: {
       httpGet: { path: "/ping", port: "metrics" },
       initialDelaySeconds: 10,
@@ -85,6 +86,7 @@ function meshPod({ args, plan, identity, settingsName }: IngestPodRequest, engin
       timeoutSeconds: 5,
       failureThreshold: 3,
     },
+    ...lastWords,
     securityContext: restrictedContainer,
     volumeMounts: [
       { name: "settings", mountPath: settingsDirectory, readOnly: true },

@@ -4,7 +4,7 @@ import { databaseEnv } from "../ingest/database";
 import { kafkaPodParts } from "../ingest/kafka";
 import { livenessScript, runDirectory, settingsDirectory } from "../ingest/scripts";
 import { ingestPort } from "../ingest/settings";
-import { restrictedContainer } from "../kubernetes/pods";
+import { lastWords, restrictedContainer } from "../kubernetes/pods";
 import type { StockEnginePlan } from "./sharded-ingest-engine";
 import type { IngestPod, IngestPodRequest } from "./sharded-ingest-pods";
 
@@ -47,6 +47,7 @@ function engineContainer({ args, plan }: IngestPodRequest, engine: StockEnginePl
       timeoutSeconds: 6,
       failureThreshold: 3,
     },
+    ...lastWords,
     securityContext: restrictedContainer,
     volumeMounts: [settingsMount, runMount, ...kafka.volumeMounts],
   };
@@ -71,6 +72,7 @@ function offsetsContainer(mode: "prepare" | "watch", { args, identity }: IngestP
       { name: "PGOPTIONS", value: "-c client_min_messages=warning" },
     ],
     resources: { requests: resources, limits: resources },
+    ...lastWords,
     securityContext: restrictedContainer,
     volumeMounts: [settingsMount, runMount, ...identity.volumeMounts],
   };

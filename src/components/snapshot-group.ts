@@ -148,7 +148,10 @@ export interface SnapshotGroupArgs {
    * the services bound to it last, so this must be longer than an update takes. Default: 600.
    */
   unpinnedGraceSeconds?: number;
-  /** How long after T records with a time before T may still arrive; only then is Kafka asked for the cut. Default: 60. */
+  /**
+   * How long after T records with a time before T may still arrive; only then is Kafka asked for the cut. It must be more than clocks differ, those of
+   * the nodes and of whoever gives records their times. Default: 60.
+   */
   allowedLatenessSeconds?: number;
   /** How long a node tries to complete one snapshot before it gives it up. Default: 3600. */
   timeoutSeconds?: number;

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { type ChildTransform, createChild, serviceWithoutWait, waitAnnotations } from "../kubernetes/children";
 import { configHashAnnotation, describeLabels } from "../kubernetes/labels";
 import type { NodeIdentityPlan } from "../kubernetes/node-identity-plan";
-import { restrictedContainer } from "../kubernetes/pods";
+import { lastWords, restrictedContainer } from "../kubernetes/pods";
 import { answerSettingsPath, formatAnswerSettings, shardFilesPath } from "../model/answers-settings";
 import { contentHash, dnsName } from "../model/names";
 import { agentPort, agentUser, answerCommand, answerPort } from "./agent-image";
@@ -151,6 +151,7 @@ function podSpec(
         livenessProbe: { httpGet: health, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
         readinessProbe: { httpGet: { path: "/readyz", port: "health" }, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
         lifecycle: { preStop: { sleep: { seconds: seconds.preStop } } },
+        ...lastWords,
         securityContext: restrictedContainer,
         volumeMounts: [
           { name: "settings", mountPath: answerSettingsPath.replace(/\/[^/]+$/, ""), readOnly: true },

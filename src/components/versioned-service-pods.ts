@@ -3,7 +3,7 @@ import type * as k8s from "@pulumi/kubernetes";
 import { databaseTlsParts, databaseVariables } from "../ingest/database";
 import { configHashAnnotation } from "../kubernetes/labels";
 import type { NodeIdentityParts } from "../kubernetes/node-identity";
-import { restrictedContainer } from "../kubernetes/pods";
+import { lastWords, restrictedContainer } from "../kubernetes/pods";
 import { agentUser, waitCommand } from "./agent-image";
 import type { VersionedServiceArgs } from "./versioned-service";
 import type { ServicePair, VersionedServicePlan } from "./versioned-service-plan";
@@ -69,6 +69,7 @@ function waitContainer({ args, plan, pair, identity, tls }: PodParts): Container
     command: [...waitCommand, pair.snapshot],
     env: [...(identity?.env ?? []), ...shardCountVariable(args), ...(args.database === undefined ? [] : databaseVariables(args.database))],
     resources: { requests: resources, limits: resources },
+    ...lastWords,
     securityContext: { ...restrictedContainer, runAsUser: agentUser, runAsGroup: agentUser },
     volumeMounts: [...(identity?.volumeMounts ?? []), ...(tls.volumeMounts ?? [])],
   };
@@ -91,6 +92,7 @@ function serviceContainer({ args, plan, pair, identity, tls }: PodParts): Contai
     livenessProbe: { ...alive, periodSeconds: 10, failureThreshold: 6 },
     readinessProbe: { httpGet: { path: plan.readinessPath, port: "http" }, periodSeconds: 5, failureThreshold: 2 },
     lifecycle: { preStop: { sleep: { seconds: preStopSeconds } } },
+    ...lastWords,
     securityContext: restrictedContainer,
     volumeMounts: [
       { name: "tmp", mountPath: "/tmp" },

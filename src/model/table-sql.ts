@@ -15,7 +15,7 @@ import { clickhouseSql } from "./table-sql-clickhouse";
 import type { DialectSql } from "./table-sql-dialect";
 import { mysqlSql } from "./table-sql-mysql";
 import { postgresSql } from "./table-sql-postgres";
-import type { TableFacts } from "./tables";
+import { columnTypesOf, type TableFacts } from "./tables";
 
 export { snapshotSchema } from "./table-sql-dialect";
 
@@ -27,6 +27,11 @@ export type SqlDialect = keyof typeof dialects;
 /** A name as the dialect quotes it. Names are checked before; quoting keeps reserved words (`key`) apart. */
 export function quoteName(dialect: SqlDialect, name: string): string {
   return dialects[dialect].quote(name);
+}
+
+/** Type of every column of a topic's table, as the dialect writes it. */
+export function columnTypesSql(dialect: SqlDialect, table: TableFacts): Record<string, string> {
+  return Object.fromEntries(Object.entries(columnTypesOf(table)).map(([name, type]) => [name, dialects[dialect].types[type]]));
 }
 
 /** Creates what is missing, one statement each; safe to run at any time and by several at once. */

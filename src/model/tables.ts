@@ -16,6 +16,7 @@ export const cutsTable = "mesh_cuts";
 
 /** The columns that every table begins with: partition, offset, time of the record, its key (null where it has none). */
 export const fixedColumns = ["part", "off", "ts", "key"] as const;
+const fixedTypes: Record<(typeof fixedColumns)[number], ColumnType> = { part: "int32", off: "int64", ts: "timestamp", key: "text" };
 /** The column of the whole document, null where the record was a tombstone. */
 export const documentColumn = "doc";
 
@@ -98,7 +99,16 @@ export function normalizeTables(problems: Problems, path: string, topics: Record
 
 /** All columns of a table in the order in which snapshots write them. */
 export function columnNames(table: TableFacts): string[] {
-  return [...fixedColumns, ...table.columns.map(({ name }) => name), ...(table.document ? [documentColumn] : [])];
+  return Object.keys(columnTypesOf(table));
+}
+
+/** All columns of a table with their types, in the same order. */
+export function columnTypesOf(table: TableFacts): Record<string, ColumnType> {
+  return Object.fromEntries<ColumnType>([
+    ...fixedColumns.map((name): [string, ColumnType] => [name, fixedTypes[name]]),
+    ...table.columns.map(({ name, type }): [string, ColumnType] => [name, type]),
+    ...(table.document ? ([[documentColumn, "json"]] as const) : []),
+  ]);
 }
 
 function checkTableName(problems: Problems, path: string, name: unknown, other: string | undefined): void {

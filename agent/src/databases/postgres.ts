@@ -4,7 +4,9 @@ import type { ByPartition } from "../../../src/model/offsets";
 import { isSnapshotId } from "../../../src/model/snapshot-id";
 import { createSnapshotViewsSql, createTablesSql, dropSnapshotViewsSql, quoteName, snapshotSchema } from "../../../src/model/table-sql";
 import { columnNames, cutsTable, offsetsTable, shardsTable, type TableFacts } from "../../../src/model/tables";
+import type { PartitionBlock } from "../data-lines";
 import type { DatabaseEngine, DatabaseSession, DatabaseState, RowWriter, ShardTables } from "./database";
+import { checkTables } from "./postgres-tables";
 import { connectPostgres, type PostgresConnection, sqlStateOf } from "./postgres-connection";
 
 const dialect = "postgres";
@@ -26,11 +28,14 @@ export const postgres: DatabaseEngine = {
       name: connection.name,
       version: async () =>
         ((await connection.query<{ server_version: string }>("SHOW server_version"))[0]?.server_version ?? "unknown").split(" ")[0],
-      prepare: (tables) => prepare(connection, tables),
+      prepare: async (tables) => {
+        await prepare(connection, tables);
+        await checkTables(connection, tables);
+      },
       state: () => stateOf(connection),
       view: async () => {
         await connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        return { ...(await stateOf(connection)), rows: ({ partition, to }, table) => connection.copyOut(dumpSql(table, partition, to)) };
+        return { ...(await stateOf(connection)), rows: (block, table) => rowsOf(connection, block, table) };
       },
       remainsOf: (shard) => remainsOf(connection, shard),
       restore: (shard, source, offsets, fill) => restore(connection, shard, source, offsets, fill),
@@ -51,6 +56,12 @@ export const postgres: DatabaseEngine = {
 /** By the primary key, so in its order; offsets in order let every reader prove that no row is there twice. */
 function dumpSql(table: TableFacts, partition: number, to: bigint): string {
   return `COPY (SELECT ${columnList(table)} FROM ${quoted(table.name)} WHERE part = ${partition} AND off < ${to} ORDER BY off) TO STDOUT`;
+}
+
+/** Values of a column of another type would be written as they are, and nobody could tell. */
+async function* rowsOf(connection: PostgresConnection, { partition, to }: PartitionBlock, table: TableFacts): AsyncGenerator<Buffer> {
+  await checkTables(connection, [table]);
+  yield* connection.copyOut(dumpSql(table, partition, to));
 }
 
 function quoted(name: string): string {

@@ -166,6 +166,7 @@ describe("the database's pod", () => {
     const { recorder } = await make({ backingStore: { hostPath: "/srv/store" }, cpu: "2", memory: "4Gi" });
     const containers = [...podOf(recorder).initContainers, ...podOf(recorder).containers];
     expect(containers.map((container) => container.name)).toEqual(["own-folders", "restore", "database", "base-copies"]);
+    expect(new Set(containers.map((container) => container.terminationMessagePolicy))).toEqual(new Set(["FallbackToLogsOnError"]));
     for (const { resources } of containers) {
       expect(resources.requests).toEqual(resources.limits);
       expect(Object.keys(resources.limits).sort()).toEqual(["cpu", "memory"]);

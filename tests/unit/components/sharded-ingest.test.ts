@@ -138,7 +138,8 @@ describe("ShardedIngest", () => {
             { name: "GOMEMLIMIT", value: "483183820" },
           ],
           resources: { requests: resources, limits: resources },
-          readinessProbe: { httpGet: { path: "/ready", port: "metrics" }, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 3 },
+          // Its words reach the Event of the pod.
+          readinessProbe: { exec: { command: ["/mesh-ingest", "ready"] }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 },
           livenessProbe: {
             httpGet: { path: "/ping", port: "metrics" },
             initialDelaySeconds: 10,
@@ -146,6 +147,7 @@ describe("ShardedIngest", () => {
             timeoutSeconds: 5,
             failureThreshold: 3,
           },
+          terminationMessagePolicy: "FallbackToLogsOnError",
           securityContext: restricted,
           volumeMounts: [
             { name: "settings", mountPath: "/etc/ingest", readOnly: true },
@@ -325,6 +327,7 @@ describe("ShardedIngest with the stock image", () => {
     for (const container of [...pod.initContainers, ...pod.containers]) {
       expect(container.resources.requests).toEqual(container.resources.limits);
       expect(container.securityContext).toEqual(restricted);
+      expect(container.terminationMessagePolicy).toBe("FallbackToLogsOnError");
     }
   });
 

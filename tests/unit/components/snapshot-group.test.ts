@@ -207,6 +207,9 @@ describe("SnapshotGroup", () => {
       image: `ghcr.io/compute-mesh/agent:${packageVersion}`,
       command: ["compute-mesh-agent", "snapshot"],
       ports: [{ name: "metrics", containerPort: 8081 }],
+      // What they write is what people see of the pod.
+      readinessProbe: { exec: { command: ["compute-mesh-agent-ready"] } },
+      terminationMessagePolicy: "FallbackToLogsOnError",
       securityContext: { runAsNonRoot: true, readOnlyRootFilesystem: true },
       env: [
         { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },

@@ -123,6 +123,7 @@ describe("VersionedService", () => {
           livenessProbe: { tcpSocket: { port: "http" }, periodSeconds: 10, failureThreshold: 6 },
           readinessProbe: { httpGet: { path: "/healthz", port: "http" }, periodSeconds: 5, failureThreshold: 2 },
           lifecycle: { preStop: { sleep: { seconds: 5 } } },
+          terminationMessagePolicy: "FallbackToLogsOnError",
           securityContext: {
             allowPrivilegeEscalation: false,
             capabilities: { drop: ["ALL"] },
@@ -335,7 +336,7 @@ describe("the pods of a VersionedService beside the data", () => {
       {
         name: "wait-for-snapshot",
         image: `ghcr.io/compute-mesh/agent:${packageVersion}`,
-        command: ["compute-mesh-agent", "wait", noon],
+        command: ["compute-mesh-agent", "wait", "--timeout", "600", noon],
         env: [
           { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
           { name: "MESH_SHARD_COUNT", value: "2" },
@@ -347,6 +348,7 @@ describe("the pods of a VersionedService beside the data", () => {
           { name: "DATABASE_PASSWORD", valueFrom: { secretKeyRef: { name: "db-credentials", key: "password" } } },
         ],
         resources: { requests: resources, limits: resources },
+        terminationMessagePolicy: "FallbackToLogsOnError",
         securityContext: {
           allowPrivilegeEscalation: false,
           capabilities: { drop: ["ALL"] },
@@ -494,6 +496,7 @@ describe("the gatherers of a VersionedService", () => {
           livenessProbe: { httpGet: { path: "/healthz", port: "health" }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 3 },
           readinessProbe: { httpGet: { path: "/readyz", port: "health" }, periodSeconds: 5, timeoutSeconds: 3, failureThreshold: 2 },
           lifecycle: { preStop: { sleep: { seconds: 5 } } },
+          terminationMessagePolicy: "FallbackToLogsOnError",
           securityContext: {
             allowPrivilegeEscalation: false,
             capabilities: { drop: ["ALL"] },

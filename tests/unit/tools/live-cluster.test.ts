@@ -9,6 +9,7 @@ import { dnsObjects, dnsReadyOn } from "../../../tools/live/dns";
 import { openDoor } from "../../../tools/live/door";
 import { removeFolder } from "../../../tools/live/down";
 import { partitionRules } from "../../../tools/live/network";
+import { clockSpec } from "../../../tools/live/clock";
 import { cniConfig, containerdConfig, kubeletConfig, nodeLabels, proxyConfig } from "../../../tools/live/node-config";
 import { mayLowerOomScore, packagedLauncher } from "../../../tools/live/parts";
 import { notReadyReason } from "../../../tools/live/ready";
@@ -120,6 +121,21 @@ describe("settings of a node", () => {
     expect(text).toContain('BinaryName = "/bin/runc"');
     expect(text).toContain('sandbox = "registry.k8s.io/pause:3.10"');
     expect(containerdConfig(state, { runc: "r", cniFolder: "c", mayLowerOomScore: true })).toContain("restrict_oom_score_adj = false");
+  });
+
+  it("shows the containers of a node another time where its clock is to be wrong", () => {
+    const state = { cniPlugins: "/plugins", snapshotter: "overlayfs" } as const;
+    const facts = { runc: "r", cniFolder: "c", mayLowerOomScore: true };
+    expect(containerdConfig(state, facts)).not.toContain("base_runtime_spec");
+    expect(containerdConfig(state, { ...facts, containerSpec: "/n/spec.json" })).toContain(
+      '  base_runtime_spec = "/n/spec.json"\n[plugins',
+    );
+    const proc = { destination: "/proc", type: "proc", source: "proc", options: [] };
+    const spec = clockSpec({ process: {}, mounts: [proc] }, "/cache/libfaketimeMT.so.1", -2);
+    expect(spec.process.env).toEqual(expect.arrayContaining(["LD_PRELOAD=/opt/compute-mesh-clock/libfaketimeMT.so.1", "FAKETIME=-2s"]));
+    expect(spec.mounts.map(({ destination }) => destination)).toEqual(["/proc", "/opt/compute-mesh-clock/libfaketimeMT.so.1"]);
+    expect(clockSpec(spec, "/l", 3).process.env).toContain("FAKETIME=+3s");
+    expect(() => numberNodes([{ name: "a", zone: "z", clockOffsetSeconds: 2.5 }])).toThrow("nodes[0].clockOffsetSeconds: 2.5");
   });
 
   it("reads CAP_SYS_RESOURCE from the capabilities of the process", () => {
