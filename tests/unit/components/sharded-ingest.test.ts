@@ -7,6 +7,7 @@ import { createShardMap } from "../../../src/model/shard-map";
 import { createTablesSql } from "../../../src/model/table-sql";
 import type { MeshNodeFacts } from "../../../src/model/topology";
 import { failureOf, type Recorder, startMocks, valueOf } from "../../support/mocks";
+import { meshNodeFacts } from "../../support/topologies";
 
 const shardMap = createShardMap([["node-a"], ["node-b"]], 1);
 const group: SnapshotGroupFacts = {
@@ -19,20 +20,10 @@ const group: SnapshotGroupFacts = {
 };
 const database = { name: "db", engine: "postgres", serviceName: "db", port: 5432, database: "mesh", secretName: "db-credentials" };
 
-function node(name: string, kubernetesNodeName?: string): MeshNodeFacts {
-  return {
-    name,
-    zone: "z",
-    region: "r",
-    cluster: "c",
-    provider: "local",
-    weight: 1,
-    selector: { "compute-mesh.dev/mesh": "demo" },
-    labels: {},
-    taints: [{ key: "dedicated", value: "mesh", effect: "NoSchedule" }],
-    ...(kubernetesNodeName === undefined ? {} : { kubernetesNodeName }),
-  };
-}
+const node = (name: string, kubernetesNodeName?: string): MeshNodeFacts => ({
+  ...meshNodeFacts(name, kubernetesNodeName),
+  taints: [{ key: "dedicated", value: "mesh", effect: "NoSchedule" }],
+});
 
 function argsWith(changes: Partial<ShardedIngestArgs> = {}): ShardedIngestArgs {
   return {

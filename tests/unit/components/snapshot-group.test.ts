@@ -5,27 +5,12 @@ import { packageVersion } from "../../../src/components/agent-image";
 import { ShardedIngest } from "../../../src/components/sharded-ingest";
 import { normalizeSnapshotGroup, SnapshotGroup, type SnapshotGroupArgs } from "../../../src/components/snapshot-group";
 import { createShardMap } from "../../../src/model/shard-map";
-import type { MeshNodeFacts } from "../../../src/model/topology";
 import { failureOf, type Recorder, startMocks, valueOf } from "../../support/mocks";
+import { meshNodeFacts as node } from "../../support/topologies";
 
 const shardMap = createShardMap([["node-a"], ["node-b"]], 1);
 const database = { name: "db", engine: "postgres", serviceName: "db", port: 5432, database: "mesh", secretName: "db-credentials" };
 const daemonSetType = "kubernetes:apps/v1:DaemonSet";
-
-function node(name: string, kubernetesNodeName?: string): MeshNodeFacts {
-  return {
-    name,
-    zone: "z",
-    region: "r",
-    cluster: "c",
-    provider: "local",
-    weight: 1,
-    selector: { "compute-mesh.dev/mesh": "demo" },
-    labels: {},
-    taints: [],
-    ...(kubernetesNodeName === undefined ? {} : { kubernetesNodeName }),
-  };
-}
 
 function argsWith(changes: Partial<SnapshotGroupArgs> = {}): SnapshotGroupArgs {
   return {
