@@ -205,9 +205,9 @@ function compareDecimals(a: number | string, b: number | string): number {
   if (left.negative !== right.negative) {
     return left.negative ? -1 : 1;
   }
-  const larger =
-    left.whole.length - right.whole.length || compareTexts(left.whole, right.whole) || compareTexts(left.fraction, right.fraction);
-  return left.negative ? -larger : larger;
+  // The larger of two negative ones is the smaller amount.
+  const [one, other] = left.negative ? [right, left] : [left, right];
+  return one.whole.length - other.whole.length || compareTexts(one.whole, other.whole) || compareTexts(one.fraction, other.fraction);
 }
 
 /** Digits without the zeros that say nothing; 0 is no digits and not negative. */

@@ -201,6 +201,8 @@ describe("the orders of values", () => {
       ...["999999999999999999999", 1e21, "1000000000000000000001"],
     ]);
     expect(compareAmounts(1e-7, "0.00000010")).toBe(0);
+    expect(compareAmounts("-5", "-5.0")).toBe(0);
+    expect(compareAmounts("-5", "-6")).toBeGreaterThan(0);
   });
 });
 
