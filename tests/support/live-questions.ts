@@ -1,11 +1,18 @@
 /** What tests ask a running mesh again and again: gatherers, databases, agents, probes and logs. */
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { Kafka, logLevel } from "kafkajs";
+import { CompressionCodecs, CompressionTypes, Kafka, logLevel } from "kafkajs";
+import { unpack } from "../../agent/src/kafka-records";
 import { get } from "../../tools/live/get";
 import type { Sums, Truth } from "../../tools/live/produce";
 import { eventually } from "./cluster";
 import { isReady, type LiveMesh, type Pod } from "./live";
+
+// kafkajs itself reads gzip alone, and ingest writes its dead letters with snappy.
+CompressionCodecs[CompressionTypes.Snappy] = () => ({
+  compress: () => Promise.reject(new Error("tests only read what is compressed")),
+  decompress: (body: Buffer) => Promise.resolve(unpack(CompressionTypes.Snappy, body)),
+});
 
 /** What a gatherer answers. */
 export interface Answer {
@@ -194,6 +201,16 @@ export async function withKafkaAdmin<T>(mesh: LiveMesh, run: (admin: ReturnType<
   } finally {
     await admin.disconnect();
   }
+}
+
+/** Kafka forgets the records of a topic below the offsets, by partition. */
+export async function forgetRecords(mesh: LiveMesh, topic: string, below: Readonly<Record<string, number>>): Promise<void> {
+  const partitions = Object.entries(below).map(([partition, offset]) => ({ partition: Number(partition), offset: String(offset) }));
+  await withKafkaAdmin(mesh, async (admin) => {
+    // Asking for something else first: this request alone does not look for the partitions' leaders.
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions });
+  });
 }
 
 /** What the dead letters are copies of, as topic/partition/offset, with the reason of each. */

@@ -8,6 +8,7 @@ import { removeFolder } from "../../tools/live/down";
 import type { TopicSpec } from "../../tools/live/kafka";
 import { liveImages, type LiveGround, startLiveGround } from "../../tools/live/mesh";
 import { type Produced, type ProduceOptions, produce, readTruth, type Truth } from "../../tools/live/produce";
+import type { LiveNodeSpec } from "../../tools/live/state";
 import { temporaryRoot } from "../../tools/cluster";
 import { type ApiRequest, apiClient } from "../../tools/kubeconfig";
 import { projectRoot } from "../../tools/paths";
@@ -40,8 +41,8 @@ export interface LiveMesh {
   inPool(node: string, inside: boolean): Promise<void>;
   /** Pods of the namespace with the labels, those that are being deleted left out. */
   pods(selector: string, namespace?: string): Promise<Pod[]>;
-  /** Every row of a query, in the database of each node that runs one. */
-  onDatabases<T>(sql: string, namespace?: string): Promise<{ node: string; rows: T[] }[]>;
+  /** Every row of a query, in the database of each node that runs one; the query may depend on the node. */
+  onDatabases<T>(sql: string | ((node: string) => string), namespace?: string): Promise<{ node: string; rows: T[] }[]>;
   /** Runs a command in a container. */
   exec(pod: Pod, container: string, command: string[]): Promise<{ code: number; output: string }>;
   /** SIGKILL to every process of a container; false where it does not run. */
@@ -56,15 +57,18 @@ export interface Pod {
     phase: string;
     podIP?: string;
     conditions?: { type: string; status: string }[];
-    containerStatuses?: {
-      name: string;
-      containerID?: string;
-      restartCount: number;
-      ready: boolean;
-      state: Record<string, any>;
-      lastState: any;
-    }[];
+    initContainerStatuses?: ContainerStatus[];
+    containerStatuses?: ContainerStatus[];
   };
+}
+
+interface ContainerStatus {
+  name: string;
+  containerID?: string;
+  restartCount: number;
+  ready: boolean;
+  state: Record<string, any>;
+  lastState: any;
 }
 
 /** Nodes of the stack `live`. */
@@ -105,7 +109,9 @@ export function nextSnapshot(secondsAhead: number): { id: string; time: Date } {
 }
 
 /** Boots cluster, Kafka and store. Call in `beforeAll` with a time-out of ten minutes, and `stop()` in `afterAll`. */
-export async function liveMesh(options: { topics?: TopicSpec[]; nodes?: typeof liveNodes; dataTmpfs?: string } = {}): Promise<LiveMesh> {
+export async function liveMesh(
+  options: { topics?: TopicSpec[]; nodes?: readonly LiveNodeSpec[]; dataTmpfs?: string; images?: readonly string[] } = {},
+): Promise<LiveMesh> {
   const root = temporaryRoot("/tmp");
   const nodes = options.nodes ?? liveNodes;
   const topics = options.topics ?? [
@@ -121,7 +127,7 @@ export async function liveMesh(options: { topics?: TopicSpec[]; nodes?: typeof l
     ...(options.dataTmpfs === undefined ? {} : { dataTmpfs: options.dataTmpfs }),
     nodes,
     topics,
-    images: liveImages,
+    images: options.images ?? liveImages,
     crds: ["gateway-api"],
   });
   const client = apiClient(ground.cluster.access, 60_000);
@@ -149,10 +155,14 @@ export async function liveMesh(options: { topics?: TopicSpec[]; nodes?: typeof l
       await client.request("PATCH", `/api/v1/nodes/${node}`, { metadata: { labels } }, "application/merge-patch+json");
     },
     pods,
-    onDatabases: async <T>(sql: string, namespace = "mesh") => {
+    onDatabases: async <T>(sql: string | ((node: string) => string), namespace = "mesh") => {
       const database = (await pods("compute-mesh.dev/part=database", namespace)).filter(isReady);
       return Promise.all(
-        database.map(async (pod) => ({ node: pod.spec.nodeName, rows: await query<T>(ground, client.request, pod, namespace, sql) })),
+        database.map(async (pod) => {
+          const node = pod.spec.nodeName;
+          const text = typeof sql === "string" ? sql : sql(node);
+          return { node, rows: await query<T>(ground, client.request, pod, namespace, text) };
+        }),
       );
     },
     exec,
@@ -229,7 +239,8 @@ export function firstProcess(pod: Pod, container: string): number {
 
 /** Process ids of a container as this machine sees them, found by its id in their control groups. */
 export function processesOf(pod: Pod, container: string): number[] {
-  const status = pod.status.containerStatuses?.find(({ name }) => name === container);
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status;
+  const status = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container);
   const id = status?.containerID?.split("//")[1];
   if (id === undefined || status?.state["running"] === undefined) {
     return [];

@@ -10,6 +10,8 @@ export interface RuntimeFacts {
   runc: string;
   /** Folder of containerd's CNI configuration. */
   cniFolder: string;
+  /** File with what the specification of every container begins with. Default: containerd's own. */
+  containerSpec?: string;
   /** False where the kernel refuses processes that want to be killed later than others by the memory killer (no CAP_SYS_RESOURCE). */
   mayLowerOomScore: boolean;
 }
@@ -46,7 +48,7 @@ disabled_plugins = [
   netns_mounts_under_state_dir = true
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+${facts.containerSpec === undefined ? "" : `  base_runtime_spec = ${text(facts.containerSpec)}\n`}[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
   BinaryName = ${text(facts.runc)}
   SystemdCgroup = false
 [plugins."io.containerd.cri.v1.runtime".cni]

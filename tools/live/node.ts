@@ -8,6 +8,7 @@ import { projectRoot } from "../paths";
 import { forgetProcess, isAlive, logTail, type ProcessIdentity, recordedProcesses, startProcess, stopProcess } from "../processes";
 import { startTimeOf } from "../process-identity";
 import { cgroupLayout, createCgroup, removeCgroup } from "./cgroups";
+import { writeClockSpec } from "./clock";
 import { run } from "./network";
 import { cniConfig, containerdConfig, containerdSocket, kubeletConfig, nodeLabels, proxyConfig } from "./node-config";
 import { mayLowerOomScore, nodePath } from "./parts";
@@ -26,7 +27,7 @@ import {
 const socketMilliseconds = 60_000;
 
 /** Writes the settings of a node's programs. */
-export function writeNodeFiles(dir: string, state: LiveState, node: LiveNodeState): void {
+export async function writeNodeFiles(dir: string, state: LiveState, node: LiveNodeState): Promise<void> {
   const paths = livePaths(dir);
   const folder = paths.node(node.name);
   for (const sub of ["", "cni", "data", "containerd", "kubelet"]) mkdirSync(join(folder, sub), { recursive: true, mode: 0o755 });
@@ -42,10 +43,9 @@ export function writeNodeFiles(dir: string, state: LiveState, node: LiveNodeStat
   save("kube-proxy.kubeconfig", access("kube-proxy"));
   save("resolv.conf", "");
   save("cni/10-pods.conflist", cniConfig(node));
-  save(
-    "containerd.toml",
-    containerdConfig(state, { runc: state.binaries["runc"], cniFolder: join(folder, "cni"), mayLowerOomScore: mayLowerOomScore() }),
-  );
+  const containerSpec = await writeClockSpec(folder, node, state.binaries["ctr"]);
+  const runtime = { runc: state.binaries["runc"], cniFolder: join(folder, "cni"), mayLowerOomScore: mayLowerOomScore() };
+  save("containerd.toml", containerdConfig(state, { ...runtime, ...(containerSpec !== undefined && { containerSpec }) }));
   const resolvConf = join(folder, "resolv.conf");
   const cgroup = `/${cgroupName(state, node)}`;
   save("kubelet.yaml", kubeletConfig(node, { cgroup, caFile, resolvConf, nodeGraceSeconds: state.nodeGraceSeconds }));
@@ -57,7 +57,7 @@ export async function startNode(dir: string, state: LiveState, node: LiveNodeSta
   if (nodeInit(dir, node)) return;
   const paths = livePaths(dir);
   const folder = paths.node(node.name);
-  writeNodeFiles(dir, state, node);
+  await writeNodeFiles(dir, state, node);
   rmSync(join(folder, "go"), { force: true });
   const layout = cgroupLayout();
   if (!layout) throw new Error("no control groups are mounted at /sys/fs/cgroup");

@@ -14,6 +14,8 @@ export interface LiveNodeSpec {
   zone: string;
   /** Further labels. Default: none. */
   labels?: Record<string, string>;
+  /** How far the clock in its containers is ahead of the machine's, in whole seconds; static programs are not deceived. Default: 0. */
+  clockOffsetSeconds?: number;
 }
 
 /** One node of a cluster. */
@@ -122,6 +124,9 @@ export function numberNodes(nodes: readonly LiveNodeSpec[]): LiveNodeState[] {
       problems.push(`${path}.name: ${JSON.stringify(node.name)} is there twice`);
     if (!/^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(node.zone)) {
       problems.push(`${path}.zone: ${JSON.stringify(node.zone)} is not allowed: it must be the value of a label`);
+    }
+    if (!Number.isInteger(node.clockOffsetSeconds ?? 0)) {
+      problems.push(`${path}.clockOffsetSeconds: ${node.clockOffsetSeconds} is not allowed: whole seconds`);
     }
   });
   if (problems.length > 0) throw new Error(`live cluster: ${problems.join("; ")}`);
