@@ -67,6 +67,9 @@ function pinned(name: ToolName, variable: string): Referee {
   return { variable, cached, get: () => resolveTool(name) };
 }
 
+/** Cache entry of ClickHouse's engine, the folder `site`; its versions are also in tools/live/images/clickhouse-engine/Dockerfile. */
+export const chdbKey = "chdb-4.4.0";
+
 /** MariaDB for the MySQL wire, and Redis. */
 const databasePackages = ["mariadb-server-core", "mariadb-client-core", "redis-server"];
 
@@ -93,7 +96,7 @@ const referees: Record<RefereeName, Referee> = {
     cached: () => cachedDebianRoot("databases", databasePackages),
     get: () => debianRoot("databases", databasePackages),
   },
-  chdb: fetched("chdb-4.4.0", "CHDB_SITE", "site", (folder) => ({
+  chdb: fetched(chdbKey, "CHDB_SITE", "site", (folder) => ({
     command: "python3",
     args: ["-m", "pip", "install", "--quiet", "--no-deps", "--target", join(folder, "site"), "chdb==4.4.0", "chdb-core==26.9.0"],
   })),

@@ -2,13 +2,12 @@
  * The life of a mesh on real nodes with real data: answers for a snapshot equal what Kafka holds up to its cut, versions and snapshots come and go without
  * touching others, and a mesh of another size gives the same answers from the snapshot alone.
  */
-import { Kafka, logLevel } from "kafkajs";
 import { findGatewayPrograms, type GatewayService, startGateway } from "../../tools/live/gateway";
 import { get } from "../../tools/live/get";
 import type { Truth } from "../../tools/live/produce";
 import { eventually } from "../support/cluster";
 import { describeLive, liveMesh, type LiveMesh, liveMeshConfig, type MeshConfig, nextSnapshot, podsReady } from "../support/live";
-import { type Answer, askPod, type CustomerSums, gatherers, sumsOfAnswer, sumsOfTruth } from "../support/live-questions";
+import { type Answer, askPod, type CustomerSums, forgetRecords, gatherers, sumsOfAnswer, sumsOfTruth } from "../support/live-questions";
 import type { TestStack } from "../support/pulumi";
 import { type Outcome, succeeded } from "../support/pulumi-events";
 
@@ -195,7 +194,8 @@ describeLive("a mesh of real pods", () => {
       await stack.pulumi("state", "unprotect", "--all", "--yes", "--stack", stack.stack);
       succeeded(await stack.destroy());
       await eventually("the namespace is gone", async () => (await mesh.request("GET", "/api/v1/namespaces/mesh")).status === 404, 120);
-      await forgetRecords();
+      // What comes back can only come from the snapshot.
+      await forgetRecords(mesh, "orders", (await mesh.truth()).cut);
       await mesh.inPool("n-3", false);
       const smaller = smallerConfig();
       other = await mesh.stack(smaller, "smaller");
@@ -262,14 +262,4 @@ async function snapshotIsComplete(id: string): Promise<boolean> {
   const [agent] = await mesh.pods("compute-mesh.dev/part=snapshot");
   const { output } = await mesh.exec(agent, "snapshot", ["compute-mesh-agent", "list", "--json"]);
   return (JSON.parse(output.slice(output.indexOf("["))) as any[]).some((one) => one.id === id && one.complete === true);
-}
-
-/** Kafka forgets every record up to the end of its log: what comes back can only come from the snapshot. */
-async function forgetRecords(): Promise<void> {
-  const kafka = new Kafka({ clientId: "test", brokers: mesh.ground.kafka.hostBrokers, logLevel: logLevel.NOTHING });
-  const admin = kafka.admin();
-  await admin.connect();
-  const partitions = (await admin.fetchTopicOffsets("orders")).map(({ partition, offset }) => ({ partition, offset }));
-  await admin.deleteTopicRecords({ topic: "orders", partitions });
-  await admin.disconnect();
 }

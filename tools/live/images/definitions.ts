@@ -1,5 +1,5 @@
 /** Every image that can be packed here: its Dockerfile, and what it is in place of the official one. The table in README.md is made of this. */
-import { agentStage, goStage, type MakeStage, npmStage, pauseStage, toolStage, withCertificates } from "./stages";
+import { agentStage, chdbStage, goStage, type MakeStage, npmStage, pauseStage, toolStage, withCertificates } from "./stages";
 
 /** One image. */
 export interface ImageDefinition {
@@ -22,6 +22,9 @@ export interface ImageDefinition {
 }
 
 const own = "tools/live/images";
+
+/** Stands for ClickHouse of today in tests of the engine `clickhouse`. */
+export const clickhouseEngineImage = "ghcr.io/compute-mesh/clickhouse-engine:26.9.0";
 
 /** All images, in the order in which they are packed. */
 export const images: readonly ImageDefinition[] = [
@@ -92,6 +95,14 @@ export const images: readonly ImageDefinition[] = [
     dockerfile: `${own}/clickhouse/Dockerfile`,
     what: "ClickHouse 18.16 of Debian",
     differs: "seven years older, so SQL of these years is missing; the entry point makes no users and runs no init files",
+  },
+  {
+    name: clickhouseEngineImage,
+    dockerfile: `${own}/clickhouse-engine/Dockerfile`,
+    context: ".",
+    stages: { build: chdbStage },
+    what: "ClickHouse's engine 26.9 of the Python package chdb, behind HTTP, with Debian's Python",
+    differs: "published nowhere: for tests, where Debian's ClickHouse is too old for the mesh's SQL",
   },
   {
     name: "ghcr.io/compute-mesh/agent:0.1.0",

@@ -4,13 +4,14 @@ import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { cacheEntry, lastDuration, recordDuration } from "../../cache";
+import { cachedEntry, cacheEntry, lastDuration, recordDuration } from "../../cache";
 import { debianRoot } from "../../debian";
 import { goBuild } from "../../go-build";
 import { findOnPath } from "../../path-lookup";
 import { projectRoot } from "../../paths";
 import { currentPlatform, type ToolName, type ToolPin } from "../../pins";
 import { startProgress } from "../../progress";
+import { chdbKey, fetchReferees } from "../../referees";
 import { resolveTool } from "../../resolve";
 import { contentKey, type StageFiles } from "./interpret";
 import { removeOldVersions } from "./old-versions";
@@ -102,7 +103,15 @@ export function withCertificates(make: MakeStage): MakeStage {
 
 /** The agent with the packages that it needs at run time, at `/image`, by the same script as in its Dockerfile. */
 export const agentStage: MakeStage = () => {
-  const sources = ["agent/src", "src/model", "agent/package.json", "agent/tsconfig.json", "agent/image-root.sh", "package-lock.json"];
+  const sources = [
+    "agent/src",
+    "src/model",
+    "agent/package.json",
+    "agent/tsconfig.json",
+    "agent/image-root.sh",
+    "agent/ready.sh",
+    "package-lock.json",
+  ];
   const inputs = sources.map((path) => contentKey(join(projectRoot, path)));
   return cachedStage("agent", inputs, async (root, detail) => {
     const compiled = `${root}.compiled`;
@@ -117,6 +126,14 @@ export const agentStage: MakeStage = () => {
     await run("sh", [join("agent", "image-root.sh"), compiled, join(root, "image")], { cwd: projectRoot });
     await run("rm", ["-rf", compiled]);
   });
+};
+
+/** The Python package chdb, as the tests beside the clusters use it, at `/site`. */
+export const chdbStage: MakeStage = async () => {
+  await fetchReferees(["chdb"]);
+  const entry = cachedEntry(chdbKey);
+  if (entry === undefined) throw new Error("the Python package chdb is not in the cache");
+  return { folder: entry.dir, key: chdbKey };
 };
 
 /** What `npm ci --omit=dev` installs for the package.json and package-lock.json of a folder, at `/app/node_modules`. */
