@@ -176,11 +176,17 @@ describe("a killed engine", () => {
 
   it("leaves objects that are refused and can be adopted where nobody noted the creates, as with the official provider", async () => {
     const stack = await stackOf("adopted");
-    await gone(await killEngine(stack, "up", 34));
-    fs.rmSync(notesOf(stack), { recursive: true });
-    await cancel(stack);
-    await clearPending(stack);
-    expect(errors(await stack.preview())).toContain("already exists");
+    // Not every moment falls between the making of an object and the engine's word of it.
+    let refused = "";
+    for (const steps of [34, 8, 8, 8, 8]) {
+      await gone(await killEngine(stack, "up", steps));
+      fs.rmSync(notesOf(stack), { recursive: true, force: true });
+      await cancel(stack);
+      await clearPending(stack);
+      refused = errors(await stack.preview());
+      if (refused !== "") break;
+    }
+    expect(refused).toContain("already exists");
     succeeded(await stack.up({ env: { PULUMI_K8S_UPSERT_EXISTING_OBJECTS: "true", PULUMI_K8S_ENABLE_PATCH_FORCE: "true" } }));
     // Back to a provider that adopts nothing.
     expect(summary(succeeded(await stack.up()))).toEqual(["update adopted-cluster-kubernetes"]);
