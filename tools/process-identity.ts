@@ -1,6 +1,9 @@
 /** Who a process is: its pid alone is not enough, because the system gives it to another process later. */
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { projectRoot } from "./paths";
 
 /** A process that cannot be mistaken for a later one with the same pid. */
 export interface ProcessIdentity {
@@ -9,40 +12,10 @@ export interface ProcessIdentity {
   startTime: string;
 }
 
-let bootId: string | undefined;
-function currentBoot(): string {
-  if (bootId !== undefined) return bootId;
-  try {
-    bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  } catch {
-    bootId = "";
-  }
-  return bootId;
-}
-
-/** Start time of a running process; undefined where there is none, or only its unreaped entry (zombie). */
-export function startTimeOf(pid: number): string | undefined {
-  if (process.platform === "linux") {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-      // Field 2 is the name in parentheses and may hold spaces and parentheses; what follows it begins with field 3, the state. Field 20 is the number of
-      // threads, 22 the start time. A zombie whose other threads are still ending holds its ports: it is not gone yet.
-      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      return fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1) ? undefined : `${currentBoot()}:${fields[19]}`;
-    } catch {
-      return undefined;
-    }
-  }
-  try {
-    const line = execFileSync("ps", ["-o", "state=,lstart=", "-p", String(pid)], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    }).trim();
-    return line === "" || line.startsWith("Z") ? undefined : line.replace(/^\S+\s+/, "");
-  } catch {
-    return undefined;
-  }
-}
+/** Start time of a running process; undefined where there is none, or only its unreaped entry (zombie). One piece of code for the programs of plain JavaScript, too. */
+export const { startTimeOf } = createRequire(__filename)(join(projectRoot, "tools", "start-time.cjs")) as {
+  startTimeOf: (pid: number) => string | undefined;
+};
 
 /** This process. */
 export function ownIdentity(): ProcessIdentity {

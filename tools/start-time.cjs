@@ -1,16 +1,33 @@
-/** When a process started, for the programs of plain JavaScript that run before anything is compiled. */
+/** When a process started. Plain JavaScript, because some of its callers run before anything is compiled. */
 "use strict";
 const { execFileSync } = require("node:child_process");
-const fs = require("node:fs");
+const { readFileSync } = require("node:fs");
 
-/** As `startTimeOf` in process-identity.ts: both read the same recorded values. */
+let bootId;
+function currentBoot() {
+  if (bootId !== undefined) return bootId;
+  try {
+    bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  } catch {
+    bootId = "";
+  }
+  return bootId;
+}
+
+/**
+ * Start time of a running process; undefined where there is none, or only its unreaped entry (zombie).
+ *
+ * @param {number} pid
+ * @returns {string | undefined} boot id and clock ticks on Linux, the start date elsewhere
+ */
 function startTimeOf(pid) {
   if (process.platform === "linux") {
     try {
-      const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
+      const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+      // Field 2 is the name in parentheses and may hold spaces and parentheses; what follows it begins with field 3, the state. Field 20 is the number of
+      // threads, 22 the start time. A zombie whose other threads are still ending holds its ports: it is not gone yet.
       const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-      const boot = fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-      return fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1) ? undefined : `${boot}:${fields[19]}`;
+      return fields[0] === "X" || (fields[0] === "Z" && Number(fields[17]) <= 1) ? undefined : `${currentBoot()}:${fields[19]}`;
     } catch {
       return undefined;
     }
