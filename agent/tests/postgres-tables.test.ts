@@ -1,5 +1,4 @@
 /** What the agent says of tables in a real PostgreSQL that are not those of the settings. */
-import { type PostgresServer, startPostgres } from "../../tests/unit/ingest/postgres-server";
 import { connectDatabase } from "../src/databases";
 import type { DatabaseSession } from "../src/databases/database";
 import { snapshotShard } from "../src/shard-snapshot";
@@ -18,19 +17,16 @@ import {
   snapshotId,
   temporaryFolder,
   removeFolder,
+  withPostgres,
 } from "./support";
 
 jest.setTimeout(60_000);
 
 describeWhere(postgresBin !== undefined, noPostgres)("tables that do not fit", () => {
-  let server: PostgresServer;
+  const server = withPostgres();
   let session: DatabaseSession | undefined;
   let databases = 0;
 
-  beforeAll(async () => {
-    server = await startPostgres(postgresBin as string);
-  }, 60_000);
-  afterAll(() => server.stop());
   afterEach(async () => session?.close());
 
   async function prepared(sql: string): Promise<string> {
