@@ -1,130 +1,249 @@
 /**
- * Exact assignment under bounds: every shard gets `degree` nodes at the least total cost, while each node, each zone, and each shard's share of a
- * zone stay within bounds. This is a minimum-cost flow shard → (shard, zone) → node → zone → total.
+ * Exact assignment under bounds: every shard gets `degree` nodes at the least total cost, while the load of every node and domain, and each shard's
+ * share of a domain, stay within bounds. This is a minimum-cost flow shard → its domains → node → domains → all.
  *
- * Method: each shard first takes its cheapest nodes, which is the optimum without bounds on nodes; then units flow from vertices with too much to
- * vertices with too little along shortest augmenting paths with potentials (Ford and Fulkerson 1962; Edmonds and Karp, J. ACM 19(2), 1972, section 3).
- * Because costs are whole numbers, sums are exact, and the optimum is the same wherever it is computed. The vertices of shards are folded into arcs
- * between nodes ("some shard goes from i to j"), so that a search costs O(nodes²) and not O(shards · nodes).
+ * Method: each shard first takes its cheapest nodes at the given prices, which is the optimum at those prices without bounds on loads; then units flow
+ * from vertices with too much to the nearest with too little along shortest augmenting paths with potentials (Ford and Fulkerson 1962; Edmonds and Karp,
+ * J. ACM 19(2), 1972, section 3). Good prices leave little to do (`placement-prices.ts`), and the result is the optimum whatever they are. Costs are whole
+ * numbers, so sums are exact, and the optimum is the same wherever it is computed.
+ *
+ * The vertices of shards are folded into arcs between nodes ("some shard goes from i to j"), and the arcs of a node are looked at when a search comes to
+ * it, so that memory grows with the copies and not with shards × nodes. A search ends at the first vertex with too little.
  */
+import { Heap } from "./placement-heap";
+import { canGo, emptyState, owns, put, take, takeCheapest, unreachable, type AssignmentProblem, type State } from "./placement-state";
 
-import { nodesOfShard, put, renewMoves, start, take, unreachable, type AssignmentProblem, type State } from "./placement-state";
+/** A search for the shortest path; `distance` and what led there are valid where `seen` is the number of the search. */
+interface Search {
+  state: State;
+  /** Copies that go from each vertex to the one above it, and what has come into a vertex and has not left it. */
+  flow: Int32Array;
+  excess: Int32Array;
+  /** The nodes below each vertex that are its own children, and the domains that have such nodes. */
+  children: number[][];
+  groups: number[];
+  heap: Heap;
+  number: number;
+  seen: Int32Array;
+  settled: Int32Array;
+  distance: Float64Array;
+  steps: Int32Array;
+  previous: Int32Array;
+  /** The copy that goes along the last arc of the path, -1 for arcs of the tree, and what it costs there. */
+  copy: Int32Array;
+  cost: Float64Array;
+  touched: number[];
+  /** Distance of the nearest vertex with too little that is known. */
+  nearest: number;
+}
 
 /**
  * Solves the problem.
  *
- * @returns for each shard its nodes, the cheapest first
+ * @param prices initial potential of each node; default 0
  * @throws Error where the bounds cannot be met
  */
-export function assign(problem: AssignmentProblem): number[][] {
-  const state = start(problem);
-  while (state.excess.some((units) => units > 0)) {
-    augment(state);
+export function assign(problem: AssignmentProblem, prices?: Float64Array): State {
+  const potential = new Float64Array(problem.parent.length);
+  potential.set(prices ?? []);
+  const state = emptyState(problem, potential);
+  for (let shard = 0; shard < problem.shardCount; shard++) {
+    takeCheapest(state, shard);
   }
-  return Array.from({ length: problem.shardCount }, (_unused, shard) => nodesOfShard(state, shard));
+  const search = begin(state);
+  for (let vertex = 0; vertex < potential.length; vertex++) {
+    while (search.excess[vertex] > 0) {
+      augment(search, vertex);
+    }
+  }
+  return state;
+}
+
+function begin(state: State): Search {
+  const { parent, load, potential, nodeCount, shardCount, degree, held } = state;
+  const count = parent.length;
+  const children: number[][] = Array.from({ length: count }, () => []);
+  const flow = new Int32Array(count);
+  const excess = new Int32Array(count);
+  for (let vertex = 0; vertex < count; vertex++) {
+    const inflow = vertex < nodeCount ? held[vertex].length : excess[vertex];
+    const above = parent[vertex];
+    if (above < 0) {
+      excess[vertex] = inflow - shardCount * degree;
+      break;
+    }
+    children[above].push(vertex);
+    const { low, high } = load[vertex];
+    const price = potential[vertex] - potential[above];
+    // An arc that costs something is empty, and one that pays is full, as far as the bounds go.
+    flow[vertex] = price > 0 ? low : price < 0 ? high : Math.min(high, Math.max(low, inflow));
+    excess[vertex] = inflow - flow[vertex];
+    excess[above] += flow[vertex];
+  }
+  return {
+    ...{ state, flow, excess, children, heap: new Heap(), number: 0, touched: [], nearest: unreachable },
+    groups: children.flatMap((own, vertex) => (own.some((child) => child < nodeCount) ? [vertex] : [])),
+    ...{ seen: new Int32Array(count), settled: new Int32Array(count), steps: new Int32Array(count), previous: new Int32Array(count) },
+    ...{ distance: new Float64Array(count), copy: new Int32Array(count), cost: new Float64Array(count) },
+  };
 }
 
 /** Brings one unit from a vertex that has too much to the nearest that has too little. */
-function augment(state: State): void {
-  const { nodeCount, excess } = state;
-  const { previous, target } = shortestPath(state);
-  const path = [target];
-  for (let vertex = previous[target]; vertex >= 0; vertex = previous[vertex]) {
-    path.unshift(vertex);
-  }
-  const moved: number[] = [];
-  excess[path[0]] -= 1;
-  excess[target] += 1;
-  for (let step = 0; step + 1 < path.length; step++) {
-    const [from, to] = [path[step], path[step + 1]];
-    if (from < nodeCount && to < nodeCount) {
-      const shard = state.moveShard[from * nodeCount + to];
-      take(state, shard, from);
-      put(state, shard, to);
-      moved.push(shard);
-    } else if (from < to) {
-      state.flow[from] += 1;
+function augment(search: Search, source: number): void {
+  const { state, flow, excess, previous, copy, cost } = search;
+  const target = shortestPath(search, source);
+  excess[source]--;
+  excess[target]++;
+  for (let vertex = target; vertex !== source; vertex = previous[vertex]) {
+    const from = previous[vertex];
+    if (copy[vertex] >= 0) {
+      take(state, copy[vertex]);
+      put(state, copy[vertex], vertex, cost[vertex]);
+    } else if (from < vertex) {
+      flow[from]++;
     } else {
-      state.flow[to] -= 1;
-    }
-  }
-  // After all steps, because a node in the middle of the path gives one shard and takes another.
-  path.filter((vertex) => vertex < nodeCount).forEach((node) => moved.forEach((shard) => renewMoves(state, node, shard)));
-  for (const shard of moved) {
-    for (let node = 0; node < nodeCount; node++) {
-      if (state.owned[shard * nodeCount + node] === 1) {
-        renewMoves(state, node, shard);
-      }
+      flow[vertex]--;
     }
   }
 }
 
 /**
- * Dijkstra's shortest path (1959) over reduced costs from all vertices with too much to the first with too little; keeps the potentials such that no
- * reduced cost is negative. Among equally long paths the one of fewest steps is taken, so that no shard moves twice on it.
+ * Dijkstra's shortest path (1959) over reduced costs to the first vertex with too little; keeps the potentials such that no reduced cost is negative.
+ * Among equally long paths the one of fewest steps is taken, so that no shard moves twice on it.
  */
-function shortestPath(state: State): { previous: Int32Array; target: number } {
-  const { nodeCount, zoneCount, excess, potential, moveCost } = state;
-  const vertices = nodeCount + zoneCount + 1;
-  const distance = new Float64Array(vertices).fill(unreachable);
-  const steps = new Int32Array(vertices);
-  const previous = new Int32Array(vertices).fill(-1);
-  const settled = new Uint8Array(vertices);
-  excess.forEach((units, vertex) => {
-    if (units > 0) {
-      distance[vertex] = 0;
-    }
-  });
-  const reach = (from: number, to: number, cost: number): void => {
-    const length = distance[from] + cost + potential[from] - potential[to];
-    if (settled[to] === 0 && (length < distance[to] || (length === distance[to] && steps[from] + 1 < steps[to]))) {
-      distance[to] = length;
-      steps[to] = steps[from] + 1;
-      previous[to] = from;
-    }
-  };
+function shortestPath(search: Search, source: number): number {
+  const { state, heap, excess, distance, settled, touched } = search;
+  heap.clear();
+  touched.length = 0;
+  search.number++;
+  search.nearest = unreachable;
+  reach(search, -1, source, 0, -1, 0);
   for (;;) {
-    let nearest = -1;
-    for (let vertex = 0; vertex < vertices; vertex++) {
-      if (
-        settled[vertex] === 0 &&
-        (nearest < 0 || distance[vertex] < distance[nearest] || (distance[vertex] === distance[nearest] && steps[vertex] < steps[nearest]))
-      ) {
-        nearest = vertex;
-      }
-    }
-    if (nearest < 0 || distance[nearest] === unreachable) {
+    const next = heap.pop();
+    if (next === undefined) {
       throw new Error("the bounds of the assignment cannot be met");
     }
-    if (excess[nearest] < 0) {
-      for (let vertex = 0; vertex < vertices; vertex++) {
-        potential[vertex] += Math.min(distance[vertex], distance[nearest]);
-      }
-      return { previous, target: nearest };
+    const { vertex } = next;
+    if (settled[vertex] === search.number) {
+      continue;
     }
-    settled[nearest] = 1;
-    if (nearest < nodeCount) {
-      for (let node = 0, arc = nearest * nodeCount; node < nodeCount; node++, arc++) {
-        if (moveCost[arc] !== unreachable) {
-          reach(nearest, node, moveCost[arc]);
-        }
+    if (excess[vertex] < 0) {
+      for (const other of touched) {
+        state.potential[other] += Math.min(0, distance[other] - next.distance);
       }
+      return vertex;
     }
-    reachBounded(state, nearest, reach);
+    settled[vertex] = search.number;
+    if (vertex < state.nodeCount) {
+      reachByChoice(search, vertex);
+      reachBeyond(search, vertex);
+    }
+    reachInTree(search, vertex);
   }
 }
 
-/** The arcs of `vertex` between nodes, zones and the total: more flow where the bound allows it, less flow likewise. They cost nothing. */
-function reachBounded(state: State, vertex: number, reach: (from: number, to: number, cost: number) => void): void {
-  const { nodeCount, zoneCount, zoneOfNode, flow, bounds } = state;
-  const total = nodeCount + zoneCount;
-  if (vertex < total && flow[vertex] < bounds[vertex].high) {
-    reach(vertex, vertex < nodeCount ? nodeCount + zoneOfNode[vertex] : total, 0);
+/** Notes a way to a vertex where it is shorter than what is known and than the way to the nearest with too little. */
+function reach(search: Search, from: number, to: number, length: number, copy: number, cost: number): void {
+  const { seen, settled, distance, steps } = search;
+  const known = seen[to] === search.number;
+  const far = from < 0 ? 0 : steps[from] + 1;
+  if (
+    length > search.nearest ||
+    (known && (settled[to] === search.number || length > distance[to] || (length === distance[to] && far >= steps[to])))
+  ) {
+    return;
   }
-  const [first, end] = vertex < nodeCount ? [0, 0] : vertex < total ? [0, nodeCount] : [nodeCount, total];
-  for (let source = first; source < end; source++) {
-    if ((vertex === total || nodeCount + zoneOfNode[source] === vertex) && flow[source] > bounds[source].low) {
-      reach(vertex, source, 0);
+  if (!known) {
+    seen[to] = search.number;
+    search.touched.push(to);
+  }
+  distance[to] = length;
+  steps[to] = far;
+  search.previous[to] = from;
+  search.copy[to] = copy;
+  search.cost[to] = cost;
+  if (search.excess[to] < 0) {
+    search.nearest = length;
+  }
+  search.heap.push(length, far, to);
+}
+
+/** The shards of a node go to nodes that they know the cost of. */
+function reachByChoice(search: Search, from: number): void {
+  const { state, distance, seen, nearest, number } = search;
+  const { choices, potential, parent, degree, costOf } = state;
+  const { start, node, cost } = choices;
+  for (const copy of state.held[from]) {
+    const shard = Math.trunc(copy / degree);
+    const base = distance[from] + potential[from] - costOf[copy];
+    for (let at = start[shard]; at < start[shard + 1]; at++) {
+      const to = node[at];
+      const length = base + cost[at] - potential[to];
+      if (length > nearest || (seen[to] === number && length > distance[to]) || owns(state, shard, to)) {
+        continue;
+      }
+      if (canGo(state, shard, from, parent[to])) {
+        reach(search, from, to, length, copy, cost[at]);
+      }
+    }
+  }
+}
+
+/** The shards of a node go to all other nodes, at the cost of those beyond their choice: for each domain the shard that gains most by leaving. */
+function reachBeyond(search: Search, from: number): void {
+  const { state, groups, children, distance } = search;
+  const { choices, potential, nodeCount, degree, held, costOf } = state;
+  if (choices.beyond === unreachable || held[from].length === 0) {
+    return;
+  }
+  const base = distance[from] + potential[from] + choices.beyond;
+  const dearest = held[from].reduce((most, copy) => Math.max(most, costOf[copy]), -unreachable);
+  if (base - dearest - state.highest > search.nearest) {
+    return;
+  }
+  for (const group of groups) {
+    const leaving = dearestThat(state, from, group, -1);
+    if (leaving < 0) {
+      continue;
+    }
+    const shard = Math.trunc(leaving / degree);
+    for (const to of children[group]) {
+      if (to >= nodeCount || to === from) {
+        continue;
+      }
+      const copy = owns(state, shard, to) ? dearestThat(state, from, group, to) : leaving;
+      if (copy >= 0) {
+        reach(search, from, to, base - costOf[copy] - potential[to], copy, choices.beyond);
+      }
+    }
+  }
+}
+
+/** The copy on a node that costs most there, of those that may go into the group, to the node `to` where that is not -1; -1 where there is none. */
+function dearestThat(state: State, from: number, group: number, to: number): number {
+  const { held, costOf, degree } = state;
+  let dearest = -1;
+  for (const copy of held[from]) {
+    const shard = Math.trunc(copy / degree);
+    if ((dearest < 0 || costOf[copy] > costOf[dearest]) && canGo(state, shard, from, group) && (to < 0 || !owns(state, shard, to))) {
+      dearest = copy;
+    }
+  }
+  return dearest;
+}
+
+/** The arcs of the tree: more copies where the bound allows it, less likewise. They cost nothing. */
+function reachInTree(search: Search, vertex: number): void {
+  const { state, flow, distance, children } = search;
+  const { parent, load, potential } = state;
+  const base = distance[vertex] + potential[vertex];
+  const above = parent[vertex];
+  if (above >= 0 && flow[vertex] < load[vertex].high) {
+    reach(search, vertex, above, base - potential[above], -1, 0);
+  }
+  for (const child of children[vertex]) {
+    if (flow[child] > load[child].low) {
+      reach(search, vertex, child, base - potential[child], -1, 0);
     }
   }
 }

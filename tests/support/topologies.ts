@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { PlacementRequest } from "../../src/model/placement";
+import type { PlacementRequest } from "../../src/model/placement-request";
 import type { ShardMap } from "../../src/model/shard-map";
 import type { TopologyNode } from "../../src/model/topology";
 

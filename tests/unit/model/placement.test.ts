@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { MeshInputError } from "../../../src/model/errors";
-import { computeShardMap, type PlacementRequest } from "../../../src/model/placement";
+import { computeShardMap } from "../../../src/model/placement";
+import type { PlacementRequest } from "../../../src/model/placement-request";
 import { bestEvenPlacement } from "../../support/flow-oracle";
 import { loads, meshNode, meshNodes, requests, zoneConflicts } from "../../support/topologies";
 
