@@ -9,6 +9,7 @@ export * from "./errors";
 export * from "./facts";
 export * from "./images";
 export * from "./manifest";
+export * from "./mesh-lock";
 export * from "./names";
 export * from "./offsets";
 export { computeShardMap, zoneOf, type PlacementResult } from "./placement";

@@ -13,6 +13,9 @@
 import { Heap } from "./placement-heap";
 import { canGo, emptyState, owns, put, take, takeCheapest, unreachable, type AssignmentProblem, type State } from "./placement-state";
 
+// As in `placement-state.ts`: looked up once.
+const { trunc, max, min } = Math;
+
 /** A search for the shortest path; `distance` and what led there are valid where `seen` is the number of the search. */
 interface Search {
   state: State;
@@ -76,7 +79,7 @@ function begin(state: State): Search {
     const { low, high } = load[vertex];
     const price = potential[vertex] - potential[above];
     // An arc that costs something is empty, and one that pays is full, as far as the bounds go.
-    flow[vertex] = price > 0 ? low : price < 0 ? high : Math.min(high, Math.max(low, inflow));
+    flow[vertex] = price > 0 ? low : price < 0 ? high : min(high, max(low, inflow));
     excess[vertex] = inflow - flow[vertex];
     excess[above] += flow[vertex];
   }
@@ -129,7 +132,7 @@ function shortestPath(search: Search, source: number): number {
     }
     if (excess[vertex] < 0) {
       for (const other of touched) {
-        state.potential[other] += Math.min(0, distance[other] - next.distance);
+        state.potential[other] += min(0, distance[other] - next.distance);
       }
       return vertex;
     }
@@ -174,7 +177,7 @@ function reachByChoice(search: Search, from: number): void {
   const { choices, potential, parent, degree, costOf } = state;
   const { start, node, cost } = choices;
   for (const copy of state.held[from]) {
-    const shard = Math.trunc(copy / degree);
+    const shard = trunc(copy / degree);
     const base = distance[from] + potential[from] - costOf[copy];
     for (let at = start[shard]; at < start[shard + 1]; at++) {
       const to = node[at];
@@ -197,7 +200,7 @@ function reachBeyond(search: Search, from: number): void {
     return;
   }
   const base = distance[from] + potential[from] + choices.beyond;
-  const dearest = held[from].reduce((most, copy) => Math.max(most, costOf[copy]), -unreachable);
+  const dearest = held[from].reduce((most, copy) => max(most, costOf[copy]), -unreachable);
   if (base - dearest - state.highest > search.nearest) {
     return;
   }
@@ -206,7 +209,7 @@ function reachBeyond(search: Search, from: number): void {
     if (leaving < 0) {
       continue;
     }
-    const shard = Math.trunc(leaving / degree);
+    const shard = trunc(leaving / degree);
     for (const to of children[group]) {
       if (to >= nodeCount || to === from) {
         continue;
@@ -224,7 +227,7 @@ function dearestThat(state: State, from: number, group: number, to: number): num
   const { held, costOf, degree } = state;
   let dearest = -1;
   for (const copy of held[from]) {
-    const shard = Math.trunc(copy / degree);
+    const shard = trunc(copy / degree);
     if ((dearest < 0 || costOf[copy] > costOf[dearest]) && canGo(state, shard, from, group) && (to < 0 || !owns(state, shard, to))) {
       dearest = copy;
     }

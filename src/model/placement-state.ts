@@ -1,5 +1,8 @@
 /** What `placement-flow.ts` works on: who holds which copy of a shard, and which copies may go where. */
 
+// Looked up once: in a vm context, where tests run, every look-up of a global costs more than the sum it is for.
+const { trunc, max } = Math;
+
 /** The cost of what is not allowed. A constant of our own, because in a vm context, where tests run, the global is slow to look up. */
 export const unreachable = Infinity;
 
@@ -64,7 +67,7 @@ export function emptyState(problem: AssignmentProblem, potential: Float64Array):
     held: Array.from({ length: nodeCount }, () => []),
     position: new Int32Array(shardCount * degree),
     potential,
-    highest: potential.reduce((most, one) => Math.max(most, one), 0),
+    highest: potential.reduce((most, one) => max(most, one), 0),
     needed: perShard.flatMap(({ low }, vertex) => (low > 0 && vertex < perShard.length - 1 ? [vertex] : [])),
     least: Int32Array.from(perShard, ({ low }) => low),
     most: Int32Array.from(perShard, ({ high }) => high),
@@ -89,7 +92,7 @@ export function takeCheapest(state: State, shard: number): void {
 /** Puts a copy on the cheapest node inside a vertex that the domains of its shard allow. */
 function takeNext(state: State, copy: number, inside: number): void {
   const { choices, potential, nodeCount, degree, highest } = state;
-  const shard = Math.trunc(copy / degree);
+  const shard = trunc(copy / degree);
   let [best, least, bestCost] = [-1, unreachable, 0];
   // In ascending order, so most choices need no look.
   for (let at = choices.start[shard]; at < choices.start[shard + 1] && choices.cost[at] - highest < least; at++) {
