@@ -206,17 +206,17 @@ function describeChanges(lock: MeshLock, next: MeshLock, moves: readonly ShardMo
     const shown = (value: string | number | undefined): string => String(value ?? "not set");
     const different = [...after].filter(([name, node]) => before.has(name) && before.get(name)?.[field] !== node[field]);
     const [first, ...others] = different.map(
-      ([name, node]) => `${field} of node ${name} is ${shown(node[field])}, not ${shown(before.get(name)?.[field])}`,
+      ([name, node]) => `${field} of node ${name} is ${shown(node[field])}, it was ${shown(before.get(name)?.[field])}`,
     );
     changes.push(
       ...(first === undefined ? [] : [others.length === 0 ? first : `${first}, and ${field} of ${others.length} more nodes differs`]),
     );
   }
   if (lock.map.replicas !== next.map.replicas) {
-    changes.push(`there are ${next.map.replicas} replicas, not ${lock.map.replicas}`);
+    changes.push(`replicas is ${next.map.replicas}, it was ${lock.map.replicas}`);
   }
   if (lock.zoneSpread !== next.zoneSpread) {
-    changes.push(`zoneSpread is ${next.zoneSpread}, not ${lock.zoneSpread}`);
+    changes.push(`zoneSpread is ${next.zoneSpread}, it was ${lock.zoneSpread}`);
   }
   const copied = moves.filter((move) => move.to !== undefined).length;
   if (moves.length > 0) {
