@@ -173,16 +173,17 @@ function reach(search: Search, from: number, to: number, length: number, copy: n
 
 /** The shards of a node go to nodes that they know the cost of. */
 function reachByChoice(search: Search, from: number): void {
-  const { state, distance, seen, nearest, number } = search;
-  const { choices, potential, parent, degree, costOf } = state;
+  const { state, distance, seen, number } = search;
+  const { choices, potential, parent, degree, costOf, highest } = state;
   const { start, node, cost } = choices;
   for (const copy of state.held[from]) {
     const shard = trunc(copy / degree);
     const base = distance[from] + potential[from] - costOf[copy];
-    for (let at = start[shard]; at < start[shard + 1]; at++) {
+    // In ascending order, so the rest is farther than the nearest vertex with too little.
+    for (let at = start[shard]; at < start[shard + 1] && base + cost[at] - highest <= search.nearest; at++) {
       const to = node[at];
       const length = base + cost[at] - potential[to];
-      if (length > nearest || (seen[to] === number && length > distance[to]) || owns(state, shard, to)) {
+      if (length > search.nearest || (seen[to] === number && length > distance[to]) || owns(state, shard, to)) {
         continue;
       }
       if (canGo(state, shard, from, parent[to])) {

@@ -91,7 +91,7 @@ function place(request: PlacementRequest): Placed {
   const problem = { shardCount, degree: replicas, nodeCount, parent, load, perShard, choices };
   // Where most copies stay, the search for the few others is shorter than that for prices.
   const missing = before.reduce((sum, owners) => sum + Math.max(0, replicas - owners.length), 0);
-  const state = assign(problem, missing < nodes.length ? undefined : findPrices(problem, copiesPerCost(scores, replicas)));
+  const state = assign(problem, missing < nodes.length ? undefined : findPrices(problem, copiesPerCost(scores, replicas, missing)));
   spreadOverCrossing(state, tree);
   const { names: zoneNames, domainOf: zoneOfNode } = domainsOf(nodes, "zone");
   const oneRegion = nodes.every((node) => node.region === nodes[0].region);
