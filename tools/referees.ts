@@ -1,7 +1,7 @@
 /**
  * Servers that none of us wrote and that tests are held against, and that run beside the live cluster: a Kafka broker, an S3 gateway, kgateway with Envoy,
- * MariaDB, Redis and ClickHouse's engine, emulators of Google Cloud Storage and Azure Blob; our own program that fills topics; and libraries that the
- * benchmark of placement is held against.
+ * MariaDB, Redis and ClickHouse's engine, emulators of Google Cloud Storage and Azure Blob; our own program that fills topics; and libraries that
+ * benchmarks are held against.
  *
  * `npm run test:all` and `npm run live` get those that are missing into the cache; `npm test` uses what is cached and counts the other tests as skipped.
  */
@@ -28,7 +28,7 @@ export const refereeNames = [
   "mesh-load",
   "redpanda-connect",
   "bento",
-  "placement-peers",
+  "bench-peers",
 ] as const;
 export type RefereeName = (typeof refereeNames)[number];
 
@@ -108,8 +108,13 @@ const referees: Record<RefereeName, Referee> = {
   "mesh-load": pinned("mesh-load", "MESH_LOAD"),
   "redpanda-connect": pinned("redpanda-connect", "REDPANDA_CONNECT"),
   bento: pinned("bento", "BENTO"),
-  // Other ways to place shards, for `npm run bench`: a ketama ring and jump hash, the most used and best kept of their kind.
-  "placement-peers": npmInstall("placement-peers-1", "PLACEMENT_PEERS", "node_modules", ["hashring@3.2.0", "jump-gouache@2.1.1"]),
+  // For `npm run bench`. Other ways to place shards: a ketama ring and jump hash, the most used and best kept of their kind; and to make manifests: cdk8s.
+  "bench-peers": npmInstall("bench-peers-1", "BENCH_PEERS", "node_modules", [
+    "hashring@3.2.0",
+    "jump-gouache@2.1.1",
+    "cdk8s@2.70.106",
+    "constructs@10.8.1",
+  ]),
 };
 
 /** What runs beside the live cluster. */

@@ -5,13 +5,18 @@
  */
 import { parseArgs } from "node:util";
 import { benchPlacement } from "./placement";
+import { benchObjects, benchSize } from "./objects";
 import { keep, type ResultTable } from "./results";
 
-const rows: Record<string, { run: (say: (text: string) => void) => Promise<ResultTable[]>; help: string }> = {
+type Say = (text: string) => void;
+
+const rows: Record<string, { run: (say: Say) => ResultTable[] | Promise<ResultTable[]>; help: string }> = {
   placement: {
     run: benchPlacement,
     help: "shard maps beside rendezvous, hash rings, jump hash, Kafka's assignor and the optimum (3 minutes)",
   },
+  objects: { run: benchObjects, help: "building the objects of a mesh beside raw resources, cdk8s and kustomize (3 minutes)" },
+  size: { run: benchSize, help: "resources and bytes against nodes, shards, versions, snapshots and routes (1 minute)" },
 };
 
 const usage = [

@@ -26,9 +26,8 @@ interface Ring {
 }
 
 /** Libraries that lie in the cache, not in this project. */
-function peerModule(name: string): unknown {
-  const folder = refereeEnvironment()["PLACEMENT_PEERS"];
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
+export function peerModule(name: string): unknown {
+  const folder = refereeEnvironment()["BENCH_PEERS"];
   return require(path.join(folder ?? "", name));
 }
 

@@ -18,7 +18,7 @@ const sizes = [
 
 /** Measures everything of row 1. */
 export async function benchPlacement(say: (text: string) => void): Promise<ResultTable[]> {
-  await fetchReferees(["kafka", "placement-peers"]);
+  await fetchReferees(["kafka", "bench-peers"]);
   say("one owner for each shard, nodes that join and leave");
   const moves = movesTable(say);
   say("two replicas in three zones");
