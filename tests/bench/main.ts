@@ -5,6 +5,8 @@
  */
 import { parseArgs } from "node:util";
 import { benchPlacement } from "./placement";
+import { benchConsumer } from "./consumer";
+import { benchEngine } from "./engine";
 import { benchObjects, benchSize } from "./objects";
 import { keep, type ResultTable } from "./results";
 
@@ -16,7 +18,9 @@ const rows: Record<string, { run: (say: Say) => ResultTable[] | Promise<ResultTa
     help: "shard maps beside rendezvous, hash rings, jump hash, Kafka's assignor and the optimum (3 minutes)",
   },
   objects: { run: benchObjects, help: "building the objects of a mesh beside raw resources, cdk8s and kustomize (3 minutes)" },
+  engine: { run: benchEngine, help: "preview, up, no change and destroy on an embedded cluster beside raw resources (10 minutes)" },
   size: { run: benchSize, help: "resources and bytes against nodes, shards, versions, snapshots and routes (1 minute)" },
+  consumer: { run: benchConsumer, help: "import, type check and installed size beside @pulumi/kubernetes alone (2 minutes)" },
 };
 
 const usage = [

@@ -14,6 +14,15 @@ import { exponent, type ResultTable } from "./results";
 const program = path.join(projectRoot, "tests", "bench", "build-objects.ts");
 const rounds = 3;
 
+/** The mesh; its objects as raw resources; the same among as many empty components; and as manifests alone. */
+export type BuildKind = "mesh" | "raw" | "grouped" | "cdk8s";
+const kinds: [BuildKind, name: string][] = [
+  ["mesh", "compute-mesh"],
+  ["grouped", "raw, and as many empty components"],
+  ["raw", "raw @pulumi/kubernetes"],
+  ["cdk8s", "cdk8s synth"],
+];
+
 /** Row 2 without the engine: time to build the objects. */
 export async function benchObjects(say: (text: string) => void): Promise<ResultTable[]> {
   await fetchReferees(["bench-peers"]);
@@ -24,6 +33,8 @@ export async function benchObjects(say: (text: string) => void): Promise<ResultT
       say(`${nodes} nodes`);
       return rowsOf(folder, nodes, points);
     });
+    say("own code");
+    const own = ownSeconds(folder, written(folder, "mesh.json", meshOfSize({ nodes: 500, shards: 64 })));
     const growth = [...points].map(([name, measured]) => `${name} ${exponent(measured.slice(-2)).toFixed(2)}`);
     return [
       {
@@ -32,6 +43,7 @@ export async function benchObjects(say: (text: string) => void): Promise<ResultT
         rows,
         notes: [
           `Medians of ${rounds} processes each, loading of modules not counted. Growth from 50 to 500 nodes, as a power of the number of objects: ${growth.join(", ")}.`,
+          `Of the CPU at 500 nodes our own code takes ${(1000 * own).toFixed(2)} ms per object, by a sampling profile; the rest is Pulumi's SDK, which registers a component as it does an object.`,
           "Raw: the very same inputs, read from a file, as resources of `@pulumi/kubernetes` without components, checks and links. " +
             "kustomize: the whole command, its start included. cdk8s and kustomize make text and have no engine to talk to.",
         ],
@@ -46,12 +58,10 @@ function rowsOf(folder: string, nodes: number, points: Map<string, [number, numb
   const mesh = written(folder, "mesh.json", meshOfSize({ nodes, shards: 64 }));
   const first = build("mesh", mesh);
   const objects = written(folder, "objects.json", first.custom);
+  const all = written(folder, "all.json", [...first.components, ...first.custom]);
   const manifests = kustomization(folder, first.custom);
-  const measured: [string, BuildCost][] = (["mesh", "raw", "cdk8s"] as const).map((kind) => [
-    { mesh: "compute-mesh", raw: "raw @pulumi/kubernetes", cdk8s: "cdk8s synth" }[kind],
-    medianOf(kind, kind === "mesh" ? mesh : objects),
-  ]);
-  const raw = measured[1][1].cpuSeconds;
+  const measured = kinds.map(([kind, name]) => [name, medianOf(kind, { mesh, grouped: all, raw: objects, cdk8s: objects }[kind])] as const);
+  const raw = measured[2][1].cpuSeconds;
   const rows = measured.map(([name, cost]): (string | number)[] => {
     points.set(name, [...(points.get(name) ?? []), [cost.resources, cost.cpuSeconds]]);
     return [
@@ -66,6 +76,20 @@ function rowsOf(folder: string, nodes: number, points: Map<string, [number, numb
   });
   const seconds = kustomize(manifests);
   return [...rows, [nodes, "kubectl kustomize", first.custom.length, seconds, seconds / raw, (1000 * seconds) / first.custom.length, ""]];
+}
+
+/** Seconds of CPU per object that our own code takes, its callees in other packages not counted: by V8's sampling profile. */
+function ownSeconds(folder: string, mesh: string): number {
+  const profiles = path.join(folder, "profiles");
+  const { resources } = build("mesh", mesh, ["--cpu-prof", `--cpu-prof-dir=${profiles}`]);
+  const [file] = fs.readdirSync(profiles);
+  const { nodes, samples, timeDeltas } = JSON.parse(fs.readFileSync(path.join(profiles, file), "utf8")) as {
+    nodes: { id: number; callFrame: { url: string } }[];
+    samples: number[];
+    timeDeltas: number[];
+  };
+  const ours = new Set(nodes.filter(({ callFrame }) => callFrame.url.includes(`${projectRoot}/dist/`)).map(({ id }) => id));
+  return samples.reduce((sum, id, index) => sum + (ours.has(id) ? timeDeltas[index] : 0), 0) / 1e6 / resources;
 }
 
 /** Row 3: how many resources, and how large. */
@@ -115,8 +139,9 @@ export function benchSize(say: (text: string) => void): ResultTable[] {
   }
 }
 
-function build(kind: "mesh" | "raw" | "cdk8s", file: string): BuildCost {
-  const child = spawnSync(process.execPath, ["-r", "ts-node/register/transpile-only", program, kind, file], {
+/** Builds in a process of its own. */
+export function build(kind: BuildKind, file: string, flags: readonly string[] = []): BuildCost {
+  const child = spawnSync(process.execPath, [...flags, "-r", "ts-node/register/transpile-only", program, kind, file], {
     ...{ cwd: projectRoot, encoding: "utf8", maxBuffer: 2 ** 28 },
   });
   if (child.status !== 0) {
@@ -125,7 +150,7 @@ function build(kind: "mesh" | "raw" | "cdk8s", file: string): BuildCost {
   return JSON.parse(child.stdout.slice(child.stdout.indexOf('{"cpuSeconds"'))) as BuildCost;
 }
 
-function medianOf(kind: "mesh" | "raw" | "cdk8s", file: string): BuildCost {
+function medianOf(kind: BuildKind, file: string): BuildCost {
   const costs = Array.from({ length: rounds }, () => build(kind, file));
   return {
     ...costs[0],
