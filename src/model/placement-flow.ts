@@ -36,6 +36,9 @@ interface Search {
   copy: Int32Array;
   cost: Float64Array;
   touched: number[];
+  /** The highest potential in each group, valid where `highSeen` is the number of the search. */
+  high: Float64Array;
+  highSeen: Int32Array;
   /** Distance of the nearest vertex with too little that is known. */
   nearest: number;
 }
@@ -88,6 +91,7 @@ function begin(state: State): Search {
     groups: children.flatMap((own, vertex) => (own.some((child) => child < nodeCount) ? [vertex] : [])),
     ...{ seen: new Int32Array(count), settled: new Int32Array(count), steps: new Int32Array(count), previous: new Int32Array(count) },
     ...{ distance: new Float64Array(count), copy: new Int32Array(count), cost: new Float64Array(count) },
+    ...{ high: new Float64Array(count), highSeen: new Int32Array(count) },
   };
 }
 
@@ -202,10 +206,10 @@ function reachBeyond(search: Search, from: number): void {
   }
   const base = distance[from] + potential[from] + choices.beyond;
   const dearest = held[from].reduce((most, copy) => max(most, costOf[copy]), -unreachable);
-  if (base - dearest - state.highest > search.nearest) {
-    return;
-  }
   for (const group of groups) {
+    if (base - dearest - highestIn(search, group) > search.nearest) {
+      continue;
+    }
     const leaving = dearestThat(state, from, group, -1);
     if (leaving < 0) {
       continue;
@@ -221,6 +225,15 @@ function reachBeyond(search: Search, from: number): void {
       }
     }
   }
+}
+
+/** The highest potential of the nodes of a group; looked up once in a search, during which potentials stay. */
+function highestIn({ state, children, number, high, highSeen }: Search, group: number): number {
+  if (highSeen[group] !== number) {
+    highSeen[group] = number;
+    high[group] = children[group].reduce((most, node) => (node < state.nodeCount ? max(most, state.potential[node]) : most), -unreachable);
+  }
+  return high[group];
 }
 
 /** The copy on a node that costs most there, of those that may go into the group, to the node `to` where that is not -1; -1 where there is none. */

@@ -5,15 +5,18 @@
  */
 import { emptyState, takeCheapest, type AssignmentProblem } from "./placement-state";
 
+// As in `placement-state.ts`: looked up once.
+const { max, round, sqrt } = Math;
+
 /** Steps shrink, because in the end loads jitter by single copies. */
 const steps = [1, 0.8, 0.6, 0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1];
 
 /**
  * Finds the price of each node.
  *
- * @param copiesPerCost how many more copies a node gets where it is cheaper by 1
+ * @param threshold about the cost up to which a shard takes a node; costs are powers 1/16 of scores that are spread evenly (`placement-scores.ts`)
  */
-export function findPrices(problem: AssignmentProblem, copiesPerCost: Float64Array): Float64Array {
+export function findPrices(problem: AssignmentProblem, threshold: number): Float64Array {
   const potential = new Float64Array(problem.parent.length);
   for (const step of steps) {
     const state = emptyState(problem, potential);
@@ -22,8 +25,24 @@ export function findPrices(problem: AssignmentProblem, copiesPerCost: Float64Arr
     }
     state.held.forEach((held, node) => {
       const { low, high } = problem.load[node];
-      potential[node] -= Math.round((step * (held.length - (low + high) / 2)) / copiesPerCost[node]);
+      // Copies that stay where they were heed no price. The others grow as the power 16 of what they may cost.
+      const stay = held.reduce((sum, copy) => (state.costOf[copy] < 0 ? sum + 1 : sum), 0);
+      const wanted = max((low + high) / 2 - stay, 0.5) / max(held.length - stay, 0.5);
+      potential[node] += round(step * (threshold + potential[node]) * (sqrt(sqrt(sqrt(sqrt(wanted)))) - 1));
     });
   }
-  return potential;
+  return potential.fill(priceOfRoundingUp(problem, potential), problem.nodeCount);
+}
+
+/** The price between the nodes that round their share up, which are the dearest for shards, and those that round it down: that of all domains. */
+function priceOfRoundingUp({ nodeCount, shardCount, degree, load }: AssignmentProblem, potential: Float64Array): number {
+  const order = Array.from({ length: nodeCount }, (_unused, node) => node).sort((a, b) => potential[a] - potential[b] || a - b);
+  let left = order.reduce((sum, node) => sum - load[node].low, shardCount * degree);
+  for (const node of order) {
+    left -= load[node].high - load[node].low;
+    if (left <= 0) {
+      return potential[node];
+    }
+  }
+  return 0;
 }

@@ -110,12 +110,9 @@ function costOf(score: number): number {
   return floor(sqrt(sqrt(sqrt(sqrt(score / scoreRange)))) * costRange);
 }
 
-/** About how many more copies a node gets where it is cheaper by 1 for all shards, at `replicas` copies of each of which `free` in all can still choose. */
-export function copiesPerCost({ scale }: Scores, replicas: number, free: number): Float64Array {
-  // Scores are spread evenly, so about this part of them is low enough for a copy; `costOf` rises there by a sixteenth of its value over the part.
-  const part = min(1, replicas / scale.reduce((sum, each) => sum + 1 / each, 0));
-  const rise = costOf(part * scoreRange) / part / 16;
-  return scale.map((each) => free / replicas / each / rise);
+/** About the cost up to which a shard takes a node, where it takes `replicas` of them: scores are spread evenly, so that part of them is low enough. */
+export function costThreshold({ scale }: Scores, replicas: number): number {
+  return costOf(scoreRange * min(1, replicas / scale.reduce((sum, each) => sum + 1 / each, 0)));
 }
 
 function seedsOf(names: readonly string[]): Int32Array {

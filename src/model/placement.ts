@@ -22,7 +22,7 @@ import { checkPlacementRequest, type PlacementRequest } from "./placement-reques
 import { explainShard, describeZoneConflicts, type Placed } from "./placement-explain";
 import { assign } from "./placement-flow";
 import { findPrices } from "./placement-prices";
-import { cheapestChoices, copiesPerCost, costOfPair, costRange, rendezvousScores, type Scores } from "./placement-scores";
+import { cheapestChoices, costThreshold, costOfPair, costRange, rendezvousScores, type Scores } from "./placement-scores";
 import { computeShares, roundedBounds } from "./placement-shares";
 import { unreachable, type State } from "./placement-state";
 import { spreadOverCrossing } from "./placement-swaps";
@@ -91,7 +91,7 @@ function place(request: PlacementRequest): Placed {
   const problem = { shardCount, degree: replicas, nodeCount, parent, load, perShard, choices };
   // Where most copies stay, the search for the few others is shorter than that for prices.
   const missing = before.reduce((sum, owners) => sum + Math.max(0, replicas - owners.length), 0);
-  const state = assign(problem, missing < nodes.length ? undefined : findPrices(problem, copiesPerCost(scores, replicas, missing)));
+  const state = assign(problem, missing < nodes.length ? undefined : findPrices(problem, costThreshold(scores, replicas)));
   spreadOverCrossing(state, tree);
   const { names: zoneNames, domainOf: zoneOfNode } = domainsOf(nodes, "zone");
   const oneRegion = nodes.every((node) => node.region === nodes[0].region);
@@ -110,18 +110,23 @@ function primariesFirst(state: State, scores: Scores, before: readonly number[][
   const { shardCount, degree, nodeCount, nodeOf, held } = state;
   const start = Int32Array.from({ length: shardCount + 1 }, (_unused, shard) => shard * degree);
   const [node, cost] = [new Int32Array(nodeOf.length), new Float64Array(nodeOf.length)];
-  for (let shard = 0; shard < shardCount; shard++) {
-    const primary = before[shard][0];
-    const owners = Array.from(nodeOf.subarray(shard * degree, (shard + 1) * degree), (owner) => {
-      return { owner, cost: costOfPair(scores, shard, owner) - (owner === primary ? stays : 0) };
-    });
-    owners
+  const byCost = Array.from({ length: shardCount }, (_unused, shard) => {
+    const owners = Array.from(nodeOf.subarray(shard * degree, (shard + 1) * degree), (owner) => ({
+      owner,
+      cost: costOfPair(scores, shard, owner),
+    }));
+    return owners.sort((a, b) => a.cost - b.cost || a.owner - b.owner);
+  });
+  byCost.forEach((owners, shard) => {
+    // The primary before comes first, as the cheapest.
+    const preferred = owners.map((each) => (each.owner === before[shard][0] ? { ...each, cost: each.cost - stays } : each));
+    preferred
       .sort((a, b) => a.cost - b.cost || a.owner - b.owner)
       .forEach((each, index) => {
         node[shard * degree + index] = each.owner;
         cost[shard * degree + index] = each.cost;
       });
-  }
+  });
   const all = { low: shardCount, high: shardCount };
   const chosen = assign({
     ...{ shardCount, degree: 1, nodeCount, choices: { start, node, cost, beyond: unreachable } },
@@ -130,7 +135,6 @@ function primariesFirst(state: State, scores: Scores, before: readonly number[][
     perShard: [...held.map(() => ({ low: 0, high: 1 })), { low: 1, high: 1 }],
   });
   return Array.from(chosen.nodeOf, (primary, shard) => {
-    const owners = Array.from(node.subarray(shard * degree, (shard + 1) * degree));
-    return [primary, ...owners.filter((owner) => owner !== primary)];
+    return [primary, ...byCost[shard].map(({ owner }) => owner).filter((owner) => owner !== primary)];
   });
 }

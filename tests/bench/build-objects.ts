@@ -42,7 +42,7 @@ async function main([kind = "", file = ""]: string[]): Promise<void> {
   const given: unknown = JSON.parse(fs.readFileSync(file, "utf8"));
   const run = await (kind === "mesh"
     ? mesh(given)
-    : kind === "raw"
+    : kind === "raw" || kind === "grouped"
       ? raw(given as BuiltObject[])
       : Promise.resolve(cdk8s(given as BuiltObject[])));
   const [cpu, wall] = [process.cpuUsage(), performance.now()];

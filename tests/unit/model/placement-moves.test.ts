@@ -49,6 +49,23 @@ describe("moves with the previous map", () => {
     );
   });
 
+  it("moves nothing after a history of changes either, and keeps the order of the owners", () => {
+    fc.assert(
+      fc.property(
+        nestedRequests({ nodes: 30, shards: 120, replicas: 4 }, weights),
+        fc.constantFrom(...changes),
+        fc.nat(30),
+        (request, change, which) => {
+          const next = changed(request, change, which);
+          fc.pre(possible(next));
+          const { map } = computeShardMap({ ...next, previous: computeShardMap(request).map });
+          expect(computeShardMap({ ...next, previous: map }).map).toEqual(map);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
   it("moves exactly the least that restores balance, limits and spread, whatever changes", () => {
     const compared = new Map<string, number>();
     fc.assert(
