@@ -11,6 +11,7 @@ export * from "./components/sharded-ingest";
 export * from "./components/snapshot-group";
 export * from "./components/versioned-service";
 export type { ClickhouseArgs, EngineArgs, PostgresArgs, SecretKeyArgs, SinglestoreArgs, ValkeyArgs } from "./engines";
+export * from "./lock-file";
 export type { ChildTransform, DataProtection } from "./kubernetes/children";
 export type * from "../providers/provider";
 /** The pure model: placement, shard maps, snapshot ids, cuts, manifests, routes; also at `compute-mesh/model`. */

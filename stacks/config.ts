@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { existingProvider, type ExistingProviderOptions } from "../providers/existing";
 import { localProvider } from "../providers/local";
 import type { NodeProvider } from "../providers/provider";
-import { type ComputeMeshArgs, model } from "../src";
+import { type ComputeMeshArgs, lockFile, model } from "../src";
 
 /** What the program of this folder deploys. */
 export interface StackSettings {
@@ -13,35 +13,54 @@ export interface StackSettings {
   args: ComputeMeshArgs;
 }
 
+const projectRoot = path.resolve(__dirname, "..");
 /** Folder of the embedded clusters, made by `npm run cluster -- up`. */
-const clusters = path.resolve(__dirname, "..", ".compute-mesh", "clusters");
+const clusters = path.join(projectRoot, ".compute-mesh", "clusters");
+
+/** What a reader of the configuration knows beside it. */
+export interface StackContext {
+  /** Name of the stack, for messages. Default: `local`. */
+  stack?: string;
+  /** No cluster is needed, because nothing is deployed. Default: false. */
+  offline?: boolean;
+}
 
 /**
- * Reads and checks the configuration. What is inside `mesh` is checked by ComputeMesh itself.
+ * Reads and checks the configuration. What is inside `mesh` is checked by ComputeMesh itself; its `shards.lock` is the name of the lock file in this
+ * project's folder.
  *
  * @param values key without the project's prefix → text, as Pulumi hands it to a program
  * @throws MeshInputError with every unknown or wrong key
  */
-export function readStackSettings(values: Record<string, string>): StackSettings {
+export function readStackSettings(values: Record<string, string>, context: StackContext = {}): StackSettings {
   const problems = new model.Problems("stack configuration");
   model.checkKnownKeys(problems, "", values, ["name", "cloud", "mesh"]);
-  const nodeProvider = readCloud(problems, readObject(problems, "cloud", values["cloud"], "{ local: {} }"));
+  const nodeProvider = readCloud(problems, readObject(problems, "cloud", values["cloud"], "{ local: {} }"), context);
   const mesh = readObject(problems, "mesh", values["mesh"], "the args of ComputeMesh: nodes, shards, topics, kafka, …");
   if (mesh && "nodeProvider" in mesh) {
     problems.add("mesh.nodeProvider", mesh["nodeProvider"], "it is chosen by the key `cloud`");
   }
   problems.throwIfAny();
-  return { name: values["name"] ?? "mesh", args: { ...(mesh as unknown as ComputeMeshArgs), nodeProvider: nodeProvider as NodeProvider } };
+  const args = { ...(mesh as unknown as ComputeMeshArgs), nodeProvider: nodeProvider as NodeProvider };
+  return { name: values["name"] ?? "mesh", args: withLockFile(args, context.stack ?? "local") };
 }
 
-function readCloud(problems: model.Problems, cloud: Record<string, unknown> | undefined): NodeProvider | undefined {
+/** The mesh with the content of its lock file in the place of the file's name. */
+function withLockFile(args: ComputeMeshArgs, stack: string): ComputeMeshArgs {
+  const lock: unknown = (args.shards as ComputeMeshArgs["shards"] | undefined)?.lock;
+  return typeof lock === "string"
+    ? { ...args, shards: { ...args.shards, lock: lockFile(path.join(projectRoot, lock), `npm run placement -- update --stack ${stack}`) } }
+    : args;
+}
+
+function readCloud(problems: model.Problems, cloud: Record<string, unknown> | undefined, context: StackContext): NodeProvider | undefined {
   if (!cloud) {
     return undefined;
   }
   model.checkKnownKeys(problems, "cloud", cloud, ["local", "existing"]);
   switch (model.exactlyOne(problems, "cloud", cloud, ["local", "existing"])) {
     case "local":
-      return readLocal(problems, cloud["local"]);
+      return readLocal(problems, cloud["local"], context.offline ?? false);
     case "existing":
       return readExisting(problems, cloud["existing"]);
     default:
@@ -65,7 +84,7 @@ function readExisting(problems: model.Problems, existing: unknown): NodeProvider
 }
 
 /** The embedded cluster of this machine; its kubeconfig is where the tool chain put it. */
-function readLocal(problems: model.Problems, local: unknown): NodeProvider | undefined {
+function readLocal(problems: model.Problems, local: unknown, offline: boolean): NodeProvider | undefined {
   if (!model.checkObject(problems, "cloud.local", local)) {
     return undefined;
   }
@@ -74,6 +93,9 @@ function readLocal(problems: model.Problems, local: unknown): NodeProvider | und
   const named = model.checkDnsLabel(problems, "cloud.local.cluster", cluster);
   const placed = model.checkDnsLabel(problems, "cloud.local.region", region);
   const file = kubeconfigPath ?? (named ? path.join(clusters, cluster, "kubeconfig") : undefined);
+  if (named && placed && offline) {
+    return localProvider({ kubeconfig: "offline", clusterName: cluster, region });
+  }
   const found = typeof file === "string" && fs.existsSync(file);
   if (kubeconfigPath !== undefined && !found) {
     problems.add("cloud.local.kubeconfigPath", kubeconfigPath, "the path of a kubeconfig is allowed, and there is no such file");

@@ -9,7 +9,7 @@ function deploy(): ComputeMesh {
     .filter(([key]) => key.startsWith(project))
     .map(([key, value]) => [key.slice(project.length), value] as const);
   try {
-    const { name, args } = readStackSettings(Object.fromEntries(values));
+    const { name, args } = readStackSettings(Object.fromEntries(values), { stack: pulumi.getStack() });
     return new ComputeMesh(name, args);
   } catch (error) {
     // A wrong configuration is the user's to mend: its message, without a stack trace.

@@ -1,6 +1,7 @@
-/** The commands behind `npm start`, `npm run preview|destroy|cluster|env` and `npm test`. */
+/** The commands behind `npm start`, `npm run preview|destroy|cluster|placement|env` and `npm test`. */
 import { clusterCommand } from "./cluster-command";
 import { environmentCommand } from "./pulumi-env";
+import { placementCommand } from "./placement-command";
 import { destroyCommand, previewCommand, startCommand } from "./start";
 import { liveCommand } from "./live/live";
 import { testCommand } from "./test";
@@ -11,6 +12,7 @@ const commands: Record<string, { run: (argv: string[]) => Promise<number>; help:
   destroy: { run: destroyCommand, help: "take the mesh down (asks first; --yes does not)" },
   cluster: { run: clusterCommand, help: "up | down | status | kubeconfig | delete: the embedded cluster alone" },
   env: { run: environmentCommand, help: 'print the environment for pulumi by hand: eval "$(npm run --silent env)"' },
+  placement: { run: placementCommand, help: "update | check | explain | what-if: the shard map and its lock file" },
   live: { run: liveCommand, help: "up | down | node: the mesh of the stack `live`, real pods on real nodes of this machine" },
   test: { run: testCommand, help: "every test that needs no cloud account" },
 };
@@ -19,7 +21,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const [name = "help", ...rest] = argv;
   const command = commands[name];
   if (!command) {
-    const known = Object.entries(commands).map(([word, { help }]) => `  ${word.padEnd(8)} ${help}`);
+    const known = Object.entries(commands).map(([word, { help }]) => `  ${word.padEnd(9)} ${help}`);
     process.stderr.write([`${JSON.stringify(name)} is no command; there are:`, ...known, ""].join("\n"));
     return name === "help" ? 0 : 2;
   }

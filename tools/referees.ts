@@ -1,6 +1,7 @@
 /**
  * Servers that none of us wrote and that tests are held against, and that run beside the live cluster: a Kafka broker, an S3 gateway, kgateway with Envoy,
- * MariaDB, Redis and ClickHouse's engine, emulators of Google Cloud Storage and Azure Blob; and our own program that fills topics.
+ * MariaDB, Redis and ClickHouse's engine, emulators of Google Cloud Storage and Azure Blob; our own program that fills topics; and libraries that
+ * benchmarks are held against.
  *
  * `npm run test:all` and `npm run live` get those that are missing into the cache; `npm test` uses what is cached and counts the other tests as skipped.
  */
@@ -27,6 +28,7 @@ export const refereeNames = [
   "mesh-load",
   "redpanda-connect",
   "bento",
+  "bench-peers",
 ] as const;
 export type RefereeName = (typeof refereeNames)[number];
 
@@ -50,6 +52,13 @@ function fetched(key: string, variable: string, path: string, fetch: Fetch): Ref
   };
   return { variable, cached, get: () => fetchInto(key, path, fetch) };
 }
+
+/** Installed from npm, beside this project and not in it. */
+const npmInstall = (key: string, variable: string, path: string, packages: string[]): Referee =>
+  fetched(key, variable, path, (folder) => ({
+    command: "npm",
+    args: ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", folder, ...packages],
+  }));
 
 const goInstall = (module: string, program: string, variable: string, key: string): Referee =>
   fetched(key, variable, program, (folder) => ({
@@ -87,10 +96,7 @@ const referees: Record<RefereeName, Referee> = {
   })),
   versitygw: goInstall("github.com/versity/versitygw/cmd/versitygw@v1.8.0", "versitygw", "S3_SERVER", "versitygw-1.8.0"),
   "fake-gcs-server": goInstall("github.com/fsouza/fake-gcs-server@v1.56.1", "fake-gcs-server", "GCS_SERVER", "fake-gcs-server-1.56.1"),
-  azurite: fetched("azurite-3.35.0", "AZURITE", join("node_modules", ".bin", "azurite-blob"), (folder) => ({
-    command: "npm",
-    args: ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", folder, "azurite@3.35.0"],
-  })),
+  azurite: npmInstall("azurite-3.35.0", "AZURITE", join("node_modules", ".bin", "azurite-blob"), ["azurite@3.35.0"]),
   databases: {
     variable: "DATABASES_ROOT",
     cached: () => cachedDebianRoot("databases", databasePackages),
@@ -105,6 +111,13 @@ const referees: Record<RefereeName, Referee> = {
   "mesh-load": pinned("mesh-load", "MESH_LOAD"),
   "redpanda-connect": pinned("redpanda-connect", "REDPANDA_CONNECT"),
   bento: pinned("bento", "BENTO"),
+  // For `npm run bench`. Other ways to place shards: a ketama ring and jump hash, the most used and best kept of their kind; and to make manifests: cdk8s.
+  "bench-peers": npmInstall("bench-peers-1", "BENCH_PEERS", "node_modules", [
+    "hashring@3.2.0",
+    "jump-gouache@2.1.1",
+    "cdk8s@2.70.106",
+    "constructs@10.8.1",
+  ]),
 };
 
 /** What runs beside the live cluster. */

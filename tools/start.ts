@@ -1,8 +1,12 @@
 /** `npm start`, `npm run preview` and `npm run destroy`: the stack `local` on the embedded cluster. */
+import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import type { MeshSummary } from "../src/model/summary";
 import { startCluster } from "./cluster";
+import { projectRoot } from "./paths";
+import { readLock, readSizes, readStack } from "./placement-inputs";
+import { previewMoves } from "./placement-preview";
 import { pulumiEnvironment } from "./pulumi-env";
 import { pulumi, pulumiOutput } from "./pulumi-run";
 import { formatSummary } from "./summary";
@@ -23,9 +27,24 @@ export async function startCommand(argv: string[]): Promise<number> {
 }
 
 export async function previewCommand(argv: string[]): Promise<number> {
-  const { values } = parse(argv, { diff: { type: "boolean", default: false } });
+  const { values } = parse(argv, { diff: { type: "boolean", default: false }, sizes: { type: "string" } });
   const env = await ready();
-  return pulumi(env, ["preview", "--stack", stack, "--non-interactive", ...(values["diff"] === true ? ["--diff"] : [])]);
+  const code = await pulumi(env, ["preview", "--stack", stack, "--non-interactive", ...(values["diff"] === true ? ["--diff"] : [])]);
+  // A preview that failed has said why, and its lock file may be what is wrong.
+  const moves = code === 0 ? await movesOfStack(env, typeof values["sizes"] === "string" ? values["sizes"] : undefined) : [];
+  moves.forEach((line) => process.stdout.write(`${line}\n`));
+  return code;
+}
+
+/** What would move against the shard map that is deployed; nothing where nothing is deployed. */
+async function movesOfStack(env: NodeJS.ProcessEnv, sizes: string | undefined): Promise<string[]> {
+  const outputs = JSON.parse(await pulumiOutput(env, ["stack", "output", "--stack", stack, "--json"])) as { summary?: MeshSummary };
+  if (outputs.summary === undefined) {
+    return [];
+  }
+  const { request, lock } = readStack(stack);
+  const locked = lock === undefined ? undefined : readLock(join(projectRoot, lock), lock);
+  return previewMoves(outputs.summary, request, locked, sizes === undefined ? undefined : readSizes(sizes));
 }
 
 export async function destroyCommand(argv: string[]): Promise<number> {

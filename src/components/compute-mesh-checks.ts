@@ -56,10 +56,10 @@ export function checkShape(problems: Problems, name: string, args: ComputeMeshAr
   if (!named || !placed || !provided || kinds.includes(false)) {
     return false;
   }
-  checkKnownKeys(problems, "shards", given.shards, ["count", "replicas", "zoneSpread", "previous"]);
+  checkKnownKeys(problems, "shards", given.shards, ["count", "replicas", "zoneSpread", "previous", "lock"]);
   checkKnownKeys(problems, "transforms", given.transforms ?? {}, ["namespace", "topic"]);
   for (const [nodeName, entry] of Object.entries(given.nodes)) {
-    checkKnownKeys(problems, keyPath("nodes", nodeName), entry, ["spec", "weight", "dataProtection"]);
+    checkKnownKeys(problems, keyPath("nodes", nodeName), entry, ["spec", "weight", "maxShards", "dataProtection"]);
   }
   return true;
 }

@@ -2,7 +2,6 @@
 import { joinPath, keyPath, Problems } from "../model/errors";
 import type { SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
 import { sortedEntries } from "../model/names";
-import { computeShardMap, type PlacementResult } from "../model/placement";
 import type { ShardMap } from "../model/shard-map";
 import { type MeshSummary, type MeshSummaryInput, summarizeMesh } from "../model/summary";
 import type { MeshNodeFacts } from "../model/topology";
@@ -19,6 +18,7 @@ import {
   unknownService,
   unknownShardMap,
 } from "./compute-mesh-checks";
+import { placeShards } from "./compute-mesh-placement";
 import { type ComputeMeshNodeArgs, normalizeComputeMeshNode } from "./compute-mesh-node";
 import { type GlooRoutesArgs, normalizeGlooRoutes } from "./gloo-routes";
 import type { LocalDbDaemonSetArgs } from "./local-db-daemon-set";
@@ -44,6 +44,10 @@ export interface ComputeMeshPlan {
   podSecurity: "restricted" | "baseline" | "privileged";
   facts: MeshNodeFacts[];
   shardMap: ShardMap;
+  /** What moves against the shard map before, as lines to read; none where that is not known. */
+  moves: string[];
+  /** The lock file as it should be, where it is to be written. */
+  lockText: string | undefined;
   topics: ComputeMeshArgs["topics"];
   nodes: Part<ComputeMeshNodeArgs>[];
   database: Part<LocalDbDaemonSetArgs>;
@@ -66,7 +70,7 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     problems.throwIfAny();
   }
   const namespace = args.namespace ?? name;
-  const nodes = sortedEntries(args.nodes).map(([nodeName, entry]) => ({
+  const nodes = sortedEntries(args.nodes).map(([nodeName, { maxShards: _limit, ...entry }]) => ({
     name: `${name}-node-${nodeName}`,
     args: { ...entry, nodeName, mesh: name, nodeProvider: args.nodeProvider },
   }));
@@ -76,7 +80,12 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     () => checkTopics(args),
     (path) => (path === "shardCount" ? "shards.count" : path),
   );
-  const placement = placeShards(problems, args, nodes, facts);
+  const placement = placeShards(
+    problems,
+    args,
+    nodes.map((node) => node.args.nodeName ?? ""),
+    facts,
+  );
 
   // A wrong node, shard or database has a stand-in from here on, so that what follows is checked in the same run. Nothing is made of stand-ins.
   const links = { namespace, nodes: facts.length === 0 ? [unknownNode(name, 0, undefined)] : facts };
@@ -103,6 +112,8 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     podSecurity: podSecurityOf(args),
     facts,
     shardMap: map,
+    moves: placement?.moves ?? [],
+    lockText: placement?.lockText,
     topics: data.topics,
     nodes,
     database,
@@ -143,31 +154,6 @@ function checkTopics(args: ComputeMeshArgs): void {
   const problems = new Problems("topics");
   planTopics(problems, args.topics, args.shards.count);
   problems.throwIfAny();
-}
-
-function placeShards(
-  problems: Problems,
-  args: ComputeMeshArgs,
-  nodes: readonly Part<ComputeMeshNodeArgs>[],
-  facts: MeshNodeFacts[],
-): PlacementResult | undefined {
-  const { count, replicas, zoneSpread, previous } = args.shards;
-  // The zone of a stand-in is not known: with one, what is required can only be checked afterwards.
-  const known = facts.every((one, index) => one.name === nodes[index]?.args.nodeName);
-  const spread = !known && zoneSpread === "required" ? "preferred" : zoneSpread;
-  const request = {
-    nodes: facts,
-    shardCount: count,
-    ...(replicas === undefined ? {} : { replicas }),
-    // The placement checks the word itself.
-    ...(spread === undefined ? {} : { zoneSpread: spread as "preferred" | "required" }),
-    ...(previous === undefined ? {} : { previous }),
-  };
-  const place = (path: string): string =>
-    path === "shardCount"
-      ? "shards.count"
-      : below("shards", ["nodes"])(path.replace(/^nodes\[(\d+)\]/, (_all, index: string) => nodePath(nodes[Number(index)])));
-  return attempt(problems, () => computeShardMap(request), place);
 }
 
 type DataLinks = Pick<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;

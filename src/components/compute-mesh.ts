@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeProvider, NodeSpec } from "../../providers/provider";
 import { type ChildTransform, createChild, type DataProtection, dataOptions, orFail } from "../kubernetes/children";
+import type { LockFile } from "../lock-file";
 import { dataLabel, describeLabels } from "../kubernetes/labels";
 import { isObject } from "../model/checks";
 import { contentHash, dnsName, isDnsLabel, stableJson } from "../model/names";
@@ -21,6 +22,8 @@ export interface MeshNodeEntry {
   spec: NodeSpec;
   /** Share of the work relative to the other nodes, above 0. Default: 1. */
   weight?: number;
+  /** Most shard copies that the node may hold, at least 0. Default: no limit. */
+  maxShards?: number;
   /** Default: the node provider's. */
   dataProtection?: DataProtection;
 }
@@ -33,8 +36,13 @@ export interface ShardsArgs {
   replicas?: number;
   /** `preferred`: replicas in one zone are a warning; `required`: an error. Default: `preferred`. */
   zoneSpread?: string;
-  /** The shard map before this change; with it as little as possible moves. Default: none. */
+  /** The shard map before this change; with it as little as possible moves, and preview shows the moves. Default: none. */
   previous?: ShardMap;
+  /**
+   * The lock file, by `lockFile("mesh.lock.json")`: the map is what the file says, and one that is out of date or broken is refused with the command that
+   * mends it. Default: none; the map is computed from the nodes alone, and a change of the nodes moves somewhat more than it must.
+   */
+  lock?: LockFile;
 }
 
 /** The database of every node: a LocalDbDaemonSet without what the mesh itself knows. */
@@ -132,6 +140,10 @@ export class ComputeMesh extends pulumi.ComponentResource {
     super("compute-mesh:index:ComputeMesh", name, shownArgs(args), opts);
     const plan = orFail(this, () => normalizeComputeMesh(name, args));
     plan.summary.shards.warnings.forEach((warning) => void pulumi.log.warn(`shard map: ${warning}`, this));
+    plan.moves.forEach((line) => void pulumi.log.info(`shard map: ${line}`, this));
+    if (plan.lockText !== undefined) {
+      args.shards.lock?.write?.(plan.lockText);
+    }
 
     const cluster = args.nodeProvider.createCluster(`${name}-cluster`, { parent: this });
     const opt = { parent: this, provider: cluster.kubernetes };
@@ -174,11 +186,14 @@ type ChildOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
  * and the credentials of the database are shown, as a secret, by the LocalDbDaemonSet. Nothing has been checked yet.
  */
 function shownArgs(args: ComputeMeshArgs): pulumi.Inputs {
-  const { nodeProvider, database, ingest, snapshots, services, routes, ...shown } = shownPart(args);
+  const { nodeProvider, shards, database, ingest, snapshots, services, routes, ...shown } = shownPart(args);
+  const { lock, ...shownShards } = shownPart(shards);
   const { credentials: _credentials, ...shownDatabase } = shownPart(database);
   return {
     ...shown,
     nodeProvider: (nodeProvider as NodeProvider | undefined)?.name,
+    // The file is as long as the shard map, which is an output anyway.
+    shards: { ...shownShards, ...(isObject(lock) ? { lock: lock["path"] } : {}) },
     database: shownDatabase,
     ingest: shownPart(ingest),
     snapshots: shownParts(snapshots),

@@ -1,5 +1,5 @@
 /** Why a shard is where it is, in words. */
-import type { Shares } from "./placement-shares";
+import { costOfPair, type Scores } from "./placement-scores";
 import type { TopologyNode } from "./topology";
 
 /** A finished placement with what led to it; nodes and zones are numbered from 0. */
@@ -10,9 +10,7 @@ export interface Placed {
   zoneOfNode: readonly number[];
   shardCount: number;
   replicas: number;
-  /** Rendezvous costs, entry `shard * nodes + node`. */
-  costs: Float64Array;
-  shares: Shares;
+  scores: Scores;
   /** For each shard its owners in the previous map that are still there. */
   before: readonly (readonly number[])[];
   /** For each shard its owners, the primary first. */
@@ -31,14 +29,14 @@ export function explainShard(placed: Placed, shard: number): string {
 function explainReplica(placed: Placed, shard: number, node: number, primary: boolean): string {
   const { nodes, zones, zoneOfNode, before } = placed;
   const where = `${nodes[node].name} (${primary && placed.replicas > 1 ? "primary, " : ""}zone ${zones[zoneOfNode[node]]})`;
-  return `${where} ${before[shard].includes(node) ? "had it before" : explainChoice(placed, shard, node)}`;
+  return `${where} ${before[shard].includes(node) ? "had it before and" : ""} ${explainChoice(placed, shard, node)}`.replace("  ", " ");
 }
 
 /** The rank of the node in the shard's preference, and why the better ones were passed over. */
 function explainChoice(placed: Placed, shard: number, node: number): string {
-  const { nodes, costs, owners, zoneOfNode } = placed;
-  const cost = (other: number): number => costs[shard * nodes.length + other];
-  const better = nodes.flatMap((_node, other) => (cost(other) < cost(node) || (cost(other) === cost(node) && other < node) ? [other] : []));
+  const { nodes, scores, owners, zoneOfNode } = placed;
+  const costs = nodes.map((_node, other) => costOfPair(scores, shard, other));
+  const better = costs.flatMap((cost, other) => (cost < costs[node] || (cost === costs[node] && other < node) ? [other] : []));
   const passed = better.filter((other) => !owners[shard].includes(other));
   const choice = `is its ${ordinal(better.length + 1)} choice by rendezvous score`;
   if (passed.length === 0) {

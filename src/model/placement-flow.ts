@@ -1,130 +1,93 @@
 /**
- * Exact assignment under bounds: every shard gets `degree` nodes at the least total cost, while each node, each zone, and each shard's share of a
- * zone stay within bounds. This is a minimum-cost flow shard → (shard, zone) → node → zone → total.
+ * Exact assignment under bounds: every shard gets `degree` nodes at the least total cost, while the load of every node and domain, and each shard's
+ * share of a domain, stay within bounds. This is a minimum-cost flow shard → its domains → node → domains → all.
  *
- * Method: each shard first takes its cheapest nodes, which is the optimum without bounds on nodes; then units flow from vertices with too much to
- * vertices with too little along shortest augmenting paths with potentials (Ford and Fulkerson 1962; Edmonds and Karp, J. ACM 19(2), 1972, section 3).
- * Because costs are whole numbers, sums are exact, and the optimum is the same wherever it is computed. The vertices of shards are folded into arcs
- * between nodes ("some shard goes from i to j"), so that a search costs O(nodes²) and not O(shards · nodes).
+ * Method: each shard first takes its cheapest nodes at the given prices, which is the optimum at those prices without bounds on loads; then units flow
+ * from vertices with too much to the nearest with too little along shortest augmenting paths with potentials (Ford and Fulkerson 1962; Edmonds and Karp,
+ * J. ACM 19(2), 1972, section 3). Good prices leave little to do (`placement-prices.ts`), and the result is the optimum whatever they are. Costs are whole
+ * numbers, so sums are exact, and the optimum is the same wherever it is computed.
+ *
+ * The vertices of shards are folded into arcs between nodes ("some shard goes from i to j"), and the arcs of a node are looked at when a search comes to
+ * it, so that memory grows with the copies and not with shards × nodes. A search ends at the first vertex with too little.
  */
+import { begin, reach, reachBeyond, reachByChoice, reachInTree, type Search } from "./placement-search";
+import { emptyState, put, take, takeCheapest, unreachable, type AssignmentProblem, type State } from "./placement-state";
 
-import { nodesOfShard, put, renewMoves, start, take, unreachable, type AssignmentProblem, type State } from "./placement-state";
+// As in `placement-state.ts`: looked up once.
+const { min } = Math;
 
 /**
  * Solves the problem.
  *
- * @returns for each shard its nodes, the cheapest first
+ * @param prices initial potential of each node; default 0
  * @throws Error where the bounds cannot be met
  */
-export function assign(problem: AssignmentProblem): number[][] {
-  const state = start(problem);
-  while (state.excess.some((units) => units > 0)) {
-    augment(state);
+export function assign(problem: AssignmentProblem, prices?: Float64Array): State {
+  const potential = new Float64Array(problem.parent.length);
+  potential.set(prices ?? []);
+  const state = emptyState(problem, potential);
+  for (let shard = 0; shard < problem.shardCount; shard++) {
+    takeCheapest(state, shard);
   }
-  return Array.from({ length: problem.shardCount }, (_unused, shard) => nodesOfShard(state, shard));
+  const search = begin(state);
+  for (let vertex = 0; vertex < potential.length; vertex++) {
+    while (search.excess[vertex] > 0) {
+      augment(search, vertex);
+    }
+  }
+  return state;
 }
 
 /** Brings one unit from a vertex that has too much to the nearest that has too little. */
-function augment(state: State): void {
-  const { nodeCount, excess } = state;
-  const { previous, target } = shortestPath(state);
-  const path = [target];
-  for (let vertex = previous[target]; vertex >= 0; vertex = previous[vertex]) {
-    path.unshift(vertex);
-  }
-  const moved: number[] = [];
-  excess[path[0]] -= 1;
-  excess[target] += 1;
-  for (let step = 0; step + 1 < path.length; step++) {
-    const [from, to] = [path[step], path[step + 1]];
-    if (from < nodeCount && to < nodeCount) {
-      const shard = state.moveShard[from * nodeCount + to];
-      take(state, shard, from);
-      put(state, shard, to);
-      moved.push(shard);
-    } else if (from < to) {
-      state.flow[from] += 1;
+function augment(search: Search, source: number): void {
+  const { state, flow, excess, previous, copy, cost } = search;
+  const target = shortestPath(search, source);
+  excess[source]--;
+  excess[target]++;
+  for (let vertex = target; vertex !== source; vertex = previous[vertex]) {
+    const from = previous[vertex];
+    if (copy[vertex] >= 0) {
+      take(state, copy[vertex]);
+      put(state, copy[vertex], vertex, cost[vertex]);
+    } else if (from < vertex) {
+      flow[from]++;
     } else {
-      state.flow[to] -= 1;
-    }
-  }
-  // After all steps, because a node in the middle of the path gives one shard and takes another.
-  path.filter((vertex) => vertex < nodeCount).forEach((node) => moved.forEach((shard) => renewMoves(state, node, shard)));
-  for (const shard of moved) {
-    for (let node = 0; node < nodeCount; node++) {
-      if (state.owned[shard * nodeCount + node] === 1) {
-        renewMoves(state, node, shard);
-      }
+      flow[vertex]--;
     }
   }
 }
 
 /**
- * Dijkstra's shortest path (1959) over reduced costs from all vertices with too much to the first with too little; keeps the potentials such that no
- * reduced cost is negative. Among equally long paths the one of fewest steps is taken, so that no shard moves twice on it.
+ * Dijkstra's shortest path (1959) over reduced costs to the first vertex with too little; keeps the potentials such that no reduced cost is negative.
+ * Among equally long paths the one of fewest steps is taken, so that no shard moves twice on it.
  */
-function shortestPath(state: State): { previous: Int32Array; target: number } {
-  const { nodeCount, zoneCount, excess, potential, moveCost } = state;
-  const vertices = nodeCount + zoneCount + 1;
-  const distance = new Float64Array(vertices).fill(unreachable);
-  const steps = new Int32Array(vertices);
-  const previous = new Int32Array(vertices).fill(-1);
-  const settled = new Uint8Array(vertices);
-  excess.forEach((units, vertex) => {
-    if (units > 0) {
-      distance[vertex] = 0;
-    }
-  });
-  const reach = (from: number, to: number, cost: number): void => {
-    const length = distance[from] + cost + potential[from] - potential[to];
-    if (settled[to] === 0 && (length < distance[to] || (length === distance[to] && steps[from] + 1 < steps[to]))) {
-      distance[to] = length;
-      steps[to] = steps[from] + 1;
-      previous[to] = from;
-    }
-  };
+function shortestPath(search: Search, source: number): number {
+  const { state, heap, excess, distance, settled, touched } = search;
+  heap.clear();
+  touched.length = 0;
+  search.number++;
+  search.nearest = unreachable;
+  reach(search, -1, source, 0, -1, 0);
   for (;;) {
-    let nearest = -1;
-    for (let vertex = 0; vertex < vertices; vertex++) {
-      if (
-        settled[vertex] === 0 &&
-        (nearest < 0 || distance[vertex] < distance[nearest] || (distance[vertex] === distance[nearest] && steps[vertex] < steps[nearest]))
-      ) {
-        nearest = vertex;
-      }
-    }
-    if (nearest < 0 || distance[nearest] === unreachable) {
+    const next = heap.pop();
+    if (next === undefined) {
       throw new Error("the bounds of the assignment cannot be met");
     }
-    if (excess[nearest] < 0) {
-      for (let vertex = 0; vertex < vertices; vertex++) {
-        potential[vertex] += Math.min(distance[vertex], distance[nearest]);
+    const { vertex } = next;
+    if (settled[vertex] === search.number) {
+      continue;
+    }
+    if (excess[vertex] < 0) {
+      for (const other of touched) {
+        state.potential[other] += min(0, distance[other] - next.distance);
       }
-      return { previous, target: nearest };
+      return vertex;
     }
-    settled[nearest] = 1;
-    if (nearest < nodeCount) {
-      for (let node = 0, arc = nearest * nodeCount; node < nodeCount; node++, arc++) {
-        if (moveCost[arc] !== unreachable) {
-          reach(nearest, node, moveCost[arc]);
-        }
-      }
+    settled[vertex] = search.number;
+    if (vertex < state.nodeCount) {
+      reachByChoice(search, vertex);
+      reachBeyond(search, vertex);
     }
-    reachBounded(state, nearest, reach);
-  }
-}
-
-/** The arcs of `vertex` between nodes, zones and the total: more flow where the bound allows it, less flow likewise. They cost nothing. */
-function reachBounded(state: State, vertex: number, reach: (from: number, to: number, cost: number) => void): void {
-  const { nodeCount, zoneCount, zoneOfNode, flow, bounds } = state;
-  const total = nodeCount + zoneCount;
-  if (vertex < total && flow[vertex] < bounds[vertex].high) {
-    reach(vertex, vertex < nodeCount ? nodeCount + zoneOfNode[vertex] : total, 0);
-  }
-  const [first, end] = vertex < nodeCount ? [0, 0] : vertex < total ? [0, nodeCount] : [nodeCount, total];
-  for (let source = first; source < end; source++) {
-    if ((vertex === total || nodeCount + zoneOfNode[source] === vertex) && flow[source] > bounds[source].low) {
-      reach(vertex, source, 0);
-    }
+    reachInTree(search, vertex);
   }
 }

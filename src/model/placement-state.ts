@@ -1,4 +1,7 @@
-/** What `placement-flow.ts` works on: where the shards are, and the cheapest shard that can go from one node to another. */
+/** What `placement-flow.ts` works on: who holds which copy of a shard, and which copies may go where. */
+
+// Looked up once: in a vm context, where tests run, every look-up of a global costs more than the sum it is for.
+const { trunc, max } = Math;
 
 /** The cost of what is not allowed. A constant of our own, because in a vm context, where tests run, the global is slow to look up. */
 export const unreachable = Infinity;
@@ -9,191 +12,188 @@ export interface Bounds {
   high: number;
 }
 
-/** What to assign; nodes, zones and shards are numbered from 0. */
+/** The nodes that a shard knows the cost of, in ascending order of cost: those of shard s are entries `start[s]` to `start[s + 1]`. */
+export interface Choices {
+  start: Int32Array;
+  node: Int32Array;
+  /** Whole numbers. */
+  cost: Float64Array;
+  /** The cost of every other node, at least that of every choice that is not preferred; `unreachable` where a shard has no others. */
+  beyond: number;
+}
+
+/** What to assign; shards and nodes are numbered from 0, vertices as in `DomainTree`. */
 export interface AssignmentProblem {
   shardCount: number;
   /** Number of nodes of each shard. */
   degree: number;
-  /** Cost of a node for a shard, entry `shard * nodes + node`, whole numbers; `unreachable` where the shard cannot be there. */
-  costs: Float64Array;
-  /** For each node its zone. */
-  zoneOfNode: readonly number[];
-  /** How many shards each node gets. */
-  nodeLoad: readonly Bounds[];
-  /** How many shards the nodes of a zone get together. */
-  zoneLoad: readonly Bounds[];
-  /** How many nodes of a zone one shard gets. */
-  zonePerShard: readonly Bounds[];
-}
-
-/** An assignment on its way to the optimum. */
-export interface State extends AssignmentProblem {
   nodeCount: number;
-  zoneCount: number;
-  /** Whether a shard is on a node, indexed as the costs. */
-  owned: Uint8Array;
-  /** Shards of each node. */
-  held: Set<number>[];
-  /** Number of nodes of a shard in a zone, entry `shard * zoneCount + zone`. */
-  inZone: Uint16Array;
-  /** Least cost of moving some shard from node i to node j, entry `i * nodeCount + j`, and the shard it is. */
-  moveCost: Float64Array;
-  moveShard: Int32Array;
-  /** Flow of each node into its zone, then of each zone into the total. */
-  flow: number[];
-  /** The bounds of `flow`. */
-  bounds: Bounds[];
-  /** What has come into each vertex (nodes, zones, the total) and has not left it. */
-  excess: number[];
+  parent: Int32Array;
+  /** How many copies each vertex gets. */
+  load: readonly Bounds[];
+  /** How many copies of one shard each vertex gets. */
+  perShard: readonly Bounds[];
+  choices: Choices;
+}
+
+/** An assignment on its way to the optimum. Copy `shard * degree + r` is the r-th of a shard, in no order. */
+export interface State extends AssignmentProblem {
+  /** The node of each copy, -1 while it has none. */
+  nodeOf: Int32Array;
+  /** What each copy costs where it is. */
+  costOf: Float64Array;
+  /** Copies of each node. */
+  held: number[][];
+  /** Position of each copy in the list of its node. */
+  position: Int32Array;
+  /** Dual prices: a move from i to j costs `cost + potential[i] - potential[j]`, which is never negative in an optimum. */
   potential: Float64Array;
+  /** No potential is above it: a search only lowers them. */
+  highest: number;
+  /** Vertices of which every shard must have copies, children first. */
+  needed: number[];
+  /** Low and high of `perShard`, for quick look-up. */
+  least: Int32Array;
+  most: Int32Array;
 }
 
-/** The optimum without bounds on nodes and zones, and what is too much and too little in it. */
-export function start(problem: AssignmentProblem): State {
-  const nodeCount = problem.zoneOfNode.length;
-  const zoneCount = problem.zoneLoad.length;
-  const state: State = {
+/** An assignment without copies, at prices of `potential`. */
+export function emptyState(problem: AssignmentProblem, potential: Float64Array): State {
+  const { shardCount, degree, nodeCount, perShard } = problem;
+  return {
     ...problem,
-    nodeCount,
-    zoneCount,
-    owned: new Uint8Array(problem.shardCount * nodeCount),
-    held: Array.from({ length: nodeCount }, () => new Set<number>()),
-    inZone: new Uint16Array(problem.shardCount * zoneCount),
-    moveCost: new Float64Array(nodeCount * nodeCount),
-    moveShard: new Int32Array(nodeCount * nodeCount),
-    flow: [],
-    bounds: [...problem.nodeLoad, ...problem.zoneLoad],
-    excess: [],
-    potential: new Float64Array(nodeCount + zoneCount + 1),
+    nodeOf: new Int32Array(shardCount * degree).fill(-1),
+    costOf: new Float64Array(shardCount * degree),
+    held: Array.from({ length: nodeCount }, () => []),
+    position: new Int32Array(shardCount * degree),
+    potential,
+    highest: potential.reduce((most, one) => max(most, one), 0),
+    needed: perShard.flatMap(({ low }, vertex) => (low > 0 && vertex < perShard.length - 1 ? [vertex] : [])),
+    least: Int32Array.from(perShard, ({ low }) => low),
+    most: Int32Array.from(perShard, ({ high }) => high),
   };
-  for (let shard = 0; shard < problem.shardCount; shard++) {
-    takeCheapest(state, shard);
+}
+
+/** Gives a shard the nodes that are cheapest at the present prices: first what its domains must have, then the cheapest of the rest. */
+export function takeCheapest(state: State, shard: number): void {
+  const { degree, needed, least, parent } = state;
+  let copy = shard * degree;
+  const end = copy + degree;
+  for (const vertex of needed) {
+    while (copy < end && copiesIn(state, shard, vertex) < least[vertex]) {
+      takeNext(state, copy++, vertex);
+    }
   }
-  const zoneInflow = new Array<number>(zoneCount).fill(0);
-  let total = 0;
-  for (let vertex = 0; vertex < nodeCount + zoneCount; vertex++) {
-    const inflow = vertex < nodeCount ? state.held[vertex].size : zoneInflow[vertex - nodeCount];
-    const { low, high } = state.bounds[vertex];
-    const flow = Math.min(high, Math.max(low, inflow));
-    state.flow.push(flow);
-    state.excess.push(inflow - flow);
-    if (vertex < nodeCount) {
-      zoneInflow[problem.zoneOfNode[vertex]] += flow;
+  while (copy < end) {
+    takeNext(state, copy++, parent.length - 1);
+  }
+}
+
+/** Puts a copy on the cheapest node inside a vertex that the domains of its shard allow. */
+function takeNext(state: State, copy: number, inside: number): void {
+  const { choices, potential, nodeCount, degree, highest } = state;
+  const shard = trunc(copy / degree);
+  let [best, least, bestCost] = [-1, unreachable, 0];
+  // In ascending order, so most choices need no look.
+  for (let at = choices.start[shard]; at < choices.start[shard + 1] && choices.cost[at] - highest < least; at++) {
+    const node = choices.node[at];
+    const value = choices.cost[at] - potential[node];
+    if (value < least && canTake(state, shard, node, inside)) {
+      [best, least, bestCost] = [node, value, choices.cost[at]];
+    }
+  }
+  for (let node = 0; node < nodeCount && choices.beyond - highest < least; node++) {
+    if (choices.beyond - potential[node] < least && canTake(state, shard, node, inside)) {
+      [best, least, bestCost] = [node, choices.beyond - potential[node], choices.beyond];
+    }
+  }
+  if (best < 0) {
+    throw new Error(`no ${degree} nodes for shard ${shard}`);
+  }
+  put(state, copy, best, bestCost);
+}
+
+function canTake(state: State, shard: number, node: number, inside: number): boolean {
+  return isInside(state, node, inside) && !owns(state, shard, node) && hasRoom(state, shard, node);
+}
+
+/** Number of copies that a shard has in a domain. */
+export function copiesIn(state: State, shard: number, vertex: number): number {
+  const { degree, nodeOf } = state;
+  let copies = 0;
+  for (let copy = shard * degree; copy < (shard + 1) * degree; copy++) {
+    if (nodeOf[copy] >= 0 && isInside(state, nodeOf[copy], vertex)) {
+      copies++;
+    }
+  }
+  return copies;
+}
+
+/** Whether a shard has a copy on a node. */
+export function owns(state: State, shard: number, node: number): boolean {
+  const { degree, nodeOf } = state;
+  for (let copy = shard * degree; copy < (shard + 1) * degree; copy++) {
+    if (nodeOf[copy] === node) {
+      return true;
+    }
+  }
+  return false;
+}
+
+function isInside(state: State, node: number, vertex: number): boolean {
+  let above = node;
+  while (above < vertex && above >= 0) {
+    above = state.parent[above];
+  }
+  return above === vertex;
+}
+
+/** Whether every domain of a node has room for one more copy of a shard. */
+function hasRoom(state: State, shard: number, node: number): boolean {
+  const { parent, most } = state;
+  for (let above = parent[node]; above >= 0; above = parent[above]) {
+    if (copiesIn(state, shard, above) >= most[above]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Whether the domains of a shard allow one of its copies to go from a node to some node below `to`; whether it owns that one is another question. */
+export function canGo(state: State, shard: number, from: number, to: number): boolean {
+  const { parent, least, most } = state;
+  // Vertices are greater than those below them, so this climbs both sides to the first domain that they share.
+  let [leaves, enters] = [parent[from], to];
+  while (leaves !== enters) {
+    if (leaves < enters) {
+      if (least[leaves] > 0 && copiesIn(state, shard, leaves) <= least[leaves]) {
+        return false;
+      }
+      leaves = parent[leaves];
     } else {
-      total += flow;
-    }
-  }
-  state.excess.push(total - problem.shardCount * problem.degree);
-  findMoves(state);
-  return state;
-}
-
-/** Gives a shard the nodes of least cost that its zones allow: first what each zone must have, then the cheapest of the rest. */
-function takeCheapest(state: State, shard: number): void {
-  let missing = state.degree;
-  for (const bound of ["low", "high"] as const) {
-    for (let node = cheapestOpen(state, shard, bound); missing > 0 && node >= 0; node = cheapestOpen(state, shard, bound)) {
-      put(state, shard, node);
-      missing--;
-    }
-  }
-  if (missing > 0) {
-    throw new Error(`no ${state.degree} nodes for shard ${shard}`);
-  }
-}
-
-/** The cheapest node that a shard is not on, in a zone below its bound for one shard; the first of equal ones, -1 where there is none. */
-function cheapestOpen(state: State, shard: number, bound: "low" | "high"): number {
-  const { nodeCount, zoneCount, costs, owned, inZone, zoneOfNode, zonePerShard } = state;
-  const row = shard * nodeCount;
-  let best = -1;
-  let least = unreachable;
-  for (let node = 0; node < nodeCount; node++) {
-    if (costs[row + node] < least && owned[row + node] === 0) {
-      const zone = zoneOfNode[node];
-      if (inZone[shard * zoneCount + zone] < zonePerShard[zone][bound]) {
-        least = costs[row + node];
-        best = node;
+      if (copiesIn(state, shard, enters) >= most[enters]) {
+        return false;
       }
+      enters = parent[enters];
     }
   }
-  return best;
+  return true;
 }
 
-/** Finds the cheapest shard that can go from a node to another, for all pairs of nodes. */
-function findMoves(state: State): void {
-  state.moveCost.fill(unreachable);
-  state.held.forEach((shards, from) => {
-    for (const shard of shards) {
-      for (let to = 0; to < state.nodeCount; to++) {
-        offerMove(state, from, to, shard);
-      }
-    }
-  });
+/** Puts a copy on a node. */
+export function put(state: State, copy: number, node: number, cost: number): void {
+  state.nodeOf[copy] = node;
+  state.costOf[copy] = cost;
+  state.position[copy] = state.held[node].push(copy) - 1;
 }
 
-/** Mends what `findMoves` found from a node, after a shard has come, gone, or changed its zones. */
-export function renewMoves(state: State, from: number, shard: number): void {
-  const { nodeCount, moveCost, moveShard } = state;
-  const holds = state.held[from].has(shard);
-  for (let to = 0, arc = from * nodeCount; to < nodeCount; to++, arc++) {
-    if (moveShard[arc] === shard && moveCost[arc] !== unreachable && !(holds && canMove(state, from, to, shard))) {
-      moveCost[arc] = unreachable;
-      for (const other of state.held[from]) {
-        offerMove(state, from, to, other);
-      }
-    } else if (holds) {
-      offerMove(state, from, to, shard);
-    }
+/** Takes a copy from its node. */
+export function take(state: State, copy: number): void {
+  const held = state.held[state.nodeOf[copy]];
+  const last = held.pop() as number;
+  if (last !== copy) {
+    held[state.position[copy]] = last;
+    state.position[last] = state.position[copy];
   }
-}
-
-/** Notes the move of a shard where it is allowed and cheaper than what is known; of equal costs the lower shard, whatever the order of the calls. */
-function offerMove(state: State, from: number, to: number, shard: number): void {
-  const { nodeCount, costs, moveCost, moveShard } = state;
-  const arc = from * nodeCount + to;
-  const cost = costs[shard * nodeCount + to] - costs[shard * nodeCount + from];
-  if ((cost < moveCost[arc] || (cost === moveCost[arc] && shard < moveShard[arc])) && canMove(state, from, to, shard)) {
-    moveCost[arc] = cost;
-    moveShard[arc] = shard;
-  }
-}
-
-/** Whether a shard of `from` can go to `to`: it is not there yet, and the zones of both allow it. */
-function canMove(state: State, from: number, to: number, shard: number): boolean {
-  const { zoneOfNode, zonePerShard, inZone, zoneCount } = state;
-  const [fromZone, toZone] = [zoneOfNode[from], zoneOfNode[to]];
-  const row = shard * zoneCount;
-  return (
-    state.owned[shard * state.nodeCount + to] === 0 &&
-    state.costs[shard * state.nodeCount + to] !== unreachable &&
-    (fromZone === toZone || (inZone[row + fromZone] > zonePerShard[fromZone].low && inZone[row + toZone] < zonePerShard[toZone].high))
-  );
-}
-
-/** Puts a shard on a node. */
-export function put(state: State, shard: number, node: number): void {
-  state.owned[shard * state.nodeCount + node] = 1;
-  state.held[node].add(shard);
-  state.inZone[shard * state.zoneCount + state.zoneOfNode[node]] += 1;
-}
-
-/** Takes a shard from a node. */
-export function take(state: State, shard: number, node: number): void {
-  state.owned[shard * state.nodeCount + node] = 0;
-  state.held[node].delete(shard);
-  state.inZone[shard * state.zoneCount + state.zoneOfNode[node]] -= 1;
-}
-
-/** The nodes that a shard is on, the cheapest first, in the order of the nodes where costs are equal. */
-export function nodesOfShard(state: State, shard: number): number[] {
-  const { nodeCount, costs, owned } = state;
-  const row = shard * nodeCount;
-  const nodes: number[] = [];
-  for (let node = 0; node < nodeCount; node++) {
-    if (owned[row + node] === 1) {
-      nodes.push(node);
-    }
-  }
-  return nodes.sort((a, b) => costs[row + a] - costs[row + b] || a - b);
+  state.nodeOf[copy] = -1;
 }

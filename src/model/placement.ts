@@ -3,38 +3,32 @@
  *
  * Promises, in this order:
  * 1. The same request gives the same map on every machine, whatever the order of the nodes.
- * 2. The replicas of a shard are on different nodes.
- * 3. Every node's number of shard copies is its exact share (in proportion to its weight, at most one copy of each shard) rounded down or up; with
- *    equal weights two nodes differ by at most one. The same holds for primaries, measured against the copies of the node.
- * 4. As few copies as possible share a zone with another copy of their shard: none, where even shares allow it. Balance comes first; where the two
- *    conflict (zones of 4 and 1 nodes, 2 replicas), a warning says so, or an error with `zoneSpread: "required"`.
+ * 2. The replicas of a shard are on different nodes, and no node has more copies than its limit.
+ * 3. Every node's number of shard copies is its exact share (in proportion to its weight, at most one copy of each shard, at most its limit) rounded down
+ *    or up; with equal weights two nodes differ by at most one. The same holds for primaries, measured against the copies of the node.
+ * 4. As few copies as possible share a zone with another copy of their shard: none, where even shares allow it; then the same for regions, clusters and
+ *    providers. Balance comes first; where it and zones conflict (zones of 4 and 1 nodes, 2 replicas), a warning says so, or an error with
+ *    `zoneSpread: "required"`.
  * 5. With a previous map as few copies move as 2 to 4 allow. Without one a joining or leaving node still moves little more than its own share,
  *    because every shard ranks the nodes by costs that depend on nothing else, and the map is the assignment of least total cost.
  *
- * `placement-scores.ts` ranks, `placement-shares.ts` bounds, `placement-flow.ts` assigns; each cites its source.
+ * Where one level of domains cuts across another (two clusters that both span all zones), 4 holds for the first and is a local optimum for the other.
+ *
+ * `placement-tree.ts` orders the domains, `placement-scores.ts` ranks, `placement-shares.ts` bounds, `placement-prices.ts` and `placement-flow.ts` assign,
+ * `placement-swaps.ts` spreads over crossing domains; each cites its source.
  */
-import { checkDnsLabel, checkInteger, checkList, checkObject, checkOneOf, checkUnique, isObject } from "./checks";
-import { joinPath, Problems } from "./errors";
+import { Problems } from "./errors";
+import { checkPlacementRequest, type PlacementRequest } from "./placement-request";
 import { explainShard, describeZoneConflicts, type Placed } from "./placement-explain";
 import { assign } from "./placement-flow";
-import { costRange, rendezvousCosts } from "./placement-scores";
-import { unreachable } from "./placement-state";
+import { findPrices } from "./placement-prices";
+import { cheapestChoices, costThreshold, costOfPair, costRange, rendezvousScores, type Scores } from "./placement-scores";
 import { computeShares, roundedBounds } from "./placement-shares";
-import { checkShardMap, createShardMap, type ShardMap } from "./shard-map";
-import { maxShardCount } from "./shards";
+import { unreachable, type State } from "./placement-state";
+import { spreadOverCrossing } from "./placement-swaps";
+import { domainName, domainsOf, domainTree } from "./placement-tree";
+import { createShardMap, type ShardMap } from "./shard-map";
 import type { TopologyNode } from "./topology";
-
-/** What a shard map is computed from. */
-export interface PlacementRequest {
-  nodes: readonly TopologyNode[];
-  shardCount: number;
-  /** Owners of each shard, default 1. */
-  replicas?: number;
-  /** Whether replicas of a shard in one zone are a warning (`preferred`, the default) or an error (`required`). */
-  zoneSpread?: "preferred" | "required";
-  /** The map that the mesh has now; the new one moves as little of it as possible. */
-  previous?: ShardMap;
-}
 
 /** A shard map and what is to be said about it. */
 export interface PlacementResult {
@@ -52,7 +46,7 @@ export interface PlacementResult {
  */
 export function computeShardMap(request: PlacementRequest): PlacementResult {
   const problems = new Problems("shardMap");
-  checkRequest(problems, request);
+  checkPlacementRequest(problems, request);
   problems.throwIfAny();
   const placed = place(request);
   const conflicts = describeZoneConflicts(placed);
@@ -72,25 +66,37 @@ export function computeShardMap(request: PlacementRequest): PlacementResult {
 
 /** The name of a node's zone: zones of different regions are different, even where a cloud calls them all `1`. */
 export function zoneOf(node: TopologyNode): string {
-  return `${node.region}/${node.zone}`;
+  return domainName(node, "zone");
+}
+
+/** The nodes in the order in which they are numbered: by code units, because localeCompare depends on the machine. */
+function inOrder(nodes: readonly TopologyNode[]): TopologyNode[] {
+  return [...nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function place(request: PlacementRequest): Placed {
   const { shardCount, replicas = 1, previous } = request;
-  // Sorted by code units: localeCompare depends on the machine.
-  const nodes = [...request.nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const zoneNames = [...new Set(nodes.map(zoneOf))].sort();
-  const zoneOfNode = nodes.map((node) => zoneNames.indexOf(zoneOf(node)));
+  const nodes = inOrder(request.nodes);
+  const names = nodes.map((node) => node.name);
+  const weights = nodes.map((node) => node.weight);
+  const tree = domainTree(nodes);
+  const limits = nodes.map((node) => node.maxShards ?? shardCount);
+  const { load, perShard } = computeShares({ shardCount, replicas, weights, limits, tree });
+  const scores = rendezvousScores(names, weights, shardCount);
+  const before = previousOwners(previous, names, shardCount);
+  // No exchange visits more vertices than there are nodes, so one copy that stays outweighs all scores of an exchange.
+  const stays = costRange * (2 * nodes.length + 2);
+  const choices = cheapestChoices(scores, 16 + 8 * replicas, before, stays);
+  const { nodeCount, parent } = tree;
+  const problem = { shardCount, degree: replicas, nodeCount, parent, load, perShard, choices };
+  // Where most copies stay, the search for the few others is shorter than that for prices.
+  const missing = before.reduce((sum, owners) => sum + Math.max(0, replicas - owners.length), 0);
+  const state = assign(problem, missing < nodes.length ? undefined : findPrices(problem, costThreshold(scores, replicas)));
+  spreadOverCrossing(state, tree);
+  const { names: zoneNames, domainOf: zoneOfNode } = domainsOf(nodes, "zone");
   const oneRegion = nodes.every((node) => node.region === nodes[0].region);
   const zones = oneRegion ? zoneNames.map((name) => name.slice(nodes[0].region.length + 1)) : zoneNames;
-  const shares = computeShares({ shardCount, replicas, weights: nodes.map((node) => node.weight), zoneOfNode, zoneCount: zones.length });
-  const names = nodes.map((node) => node.name);
-  const costs = rendezvousCosts(names, shardCount);
-  const before = previousOwners(previous, names, shardCount);
-  const owners = assign({ ...shares, shardCount, degree: replicas, zoneOfNode, costs: preferring(costs, before, names.length) });
-  const primaries = choosePrimaries(owners, costs, before, names.length, replicas);
-  const ordered = owners.map((own, shard) => [primaries[shard], ...own.filter((node) => node !== primaries[shard])]);
-  return { nodes, zones, zoneOfNode, shardCount, replicas, costs, shares, before, owners: ordered };
+  return { nodes, zones, zoneOfNode, shardCount, replicas, scores, before, owners: primariesFirst(state, scores, before, stays) };
 }
 
 /** For each shard its owners in the previous map that are still there, the primary first. */
@@ -99,102 +105,36 @@ function previousOwners(previous: ShardMap | undefined, names: readonly string[]
   return Array.from({ length: shardCount }, (_unused, shard) => (previous?.owners[shard] ?? []).flatMap((name) => index.get(name) ?? []));
 }
 
-/**
- * Costs that make the previous owners cheaper than everything that could be gained by moving: no exchange visits more vertices than there are nodes,
- * zones and the total, so one copy that stays outweighs all scores of an exchange.
- */
-function preferring(costs: Float64Array, before: readonly number[][], nodeCount: number): Float64Array {
-  const stays = costRange * (2 * nodeCount + 2);
-  const preferred = costs.slice();
-  before.forEach((owners, shard) => owners.forEach((node) => (preferred[shard * nodeCount + node] -= stays)));
-  return preferred;
-}
-
-/** One owner of each shard, such that the primaries of a node are its copies divided by the replicas, rounded down or up. */
-function choosePrimaries(
-  owners: number[][],
-  costs: Float64Array,
-  before: readonly number[][],
-  nodeCount: number,
-  replicas: number,
-): number[] {
-  const copies = new Array<number>(nodeCount).fill(0);
-  const among = new Float64Array(costs.length).fill(unreachable);
-  for (const [shard, nodes] of owners.entries()) {
-    for (const node of nodes) {
-      copies[node]++;
-      among[shard * nodeCount + node] = costs[shard * nodeCount + node];
-    }
-  }
-  const chosen = assign({
-    shardCount: owners.length,
-    degree: 1,
-    costs: preferring(
-      among,
-      before.map((nodes) => nodes.slice(0, 1)),
-      nodeCount,
-    ),
-    zoneOfNode: copies.map(() => 0),
-    nodeLoad: copies.map((count) => roundedBounds(count / replicas)),
-    zoneLoad: [{ low: owners.length, high: owners.length }],
-    zonePerShard: [{ low: 1, high: 1 }],
+/** The owners of each shard: the primary, then the others by cost. The primaries of a node are its copies divided by the replicas, rounded down or up. */
+function primariesFirst(state: State, scores: Scores, before: readonly number[][], stays: number): number[][] {
+  const { shardCount, degree, nodeCount, nodeOf, held } = state;
+  const start = Int32Array.from({ length: shardCount + 1 }, (_unused, shard) => shard * degree);
+  const [node, cost] = [new Int32Array(nodeOf.length), new Float64Array(nodeOf.length)];
+  const byCost = Array.from({ length: shardCount }, (_unused, shard) => {
+    const owners = Array.from(nodeOf.subarray(shard * degree, (shard + 1) * degree), (owner) => ({
+      owner,
+      cost: costOfPair(scores, shard, owner),
+    }));
+    return owners.sort((a, b) => a.cost - b.cost || a.owner - b.owner);
   });
-  return chosen.map(([primary]) => primary);
+  byCost.forEach((owners, shard) => {
+    // The primary before comes first, as the cheapest.
+    const preferred = owners.map((each) => (each.owner === before[shard][0] ? { ...each, cost: each.cost - stays } : each));
+    preferred
+      .sort((a, b) => a.cost - b.cost || a.owner - b.owner)
+      .forEach((each, index) => {
+        node[shard * degree + index] = each.owner;
+        cost[shard * degree + index] = each.cost;
+      });
+  });
+  const all = { low: shardCount, high: shardCount };
+  const chosen = assign({
+    ...{ shardCount, degree: 1, nodeCount, choices: { start, node, cost, beyond: unreachable } },
+    parent: Int32Array.from({ length: nodeCount + 1 }, (_unused, vertex) => (vertex < nodeCount ? nodeCount : -1)),
+    load: [...held.map((copies) => roundedBounds(copies.length / degree)), all],
+    perShard: [...held.map(() => ({ low: 0, high: 1 })), { low: 1, high: 1 }],
+  });
+  return Array.from(chosen.nodeOf, (primary, shard) => {
+    return [primary, ...byCost[shard].map(({ owner }) => owner).filter((owner) => owner !== primary)];
+  });
 }
-
-function checkRequest(problems: Problems, request: PlacementRequest): void {
-  const { nodes, shardCount, replicas = 1, zoneSpread = "preferred", previous } = request;
-  const counted = checkInteger(problems, "shardCount", shardCount, { min: 1, max: maxShardCount });
-  const repeated = checkInteger(problems, "replicas", replicas, { min: 1 });
-  checkOneOf(problems, "zoneSpread", zoneSpread, ["preferred", "required"]);
-  if (checkList(problems, "nodes", nodes)) {
-    if (nodes.length === 0) {
-      problems.add("nodes", [], "at least one mesh node is needed");
-    } else if (repeated && replicas > nodes.length) {
-      const known = nodes.length === 1 ? "is only 1 node" : `are only ${nodes.length} nodes`;
-      problems.add("replicas", replicas, `the replicas of a shard are on different nodes, and there ${known}`);
-    }
-    nodes.forEach((node, index) => checkNode(problems, joinPath("nodes", index), node));
-    checkUnique(
-      problems,
-      "nodes",
-      nodes.map((node: unknown) => (isObject(node) ? node["name"] : undefined)),
-      "name",
-    );
-  }
-  if (previous !== undefined && checkObject(problems, "previous", previous)) {
-    checkShardMap(problems, "previous", previous);
-  }
-  if (counted && typeof previous?.shardCount === "number" && previous.shardCount !== shardCount) {
-    problems.add(
-      "shardCount",
-      shardCount,
-      `the previous map has ${previous.shardCount} shards, and another number would cut all data anew; ` +
-        `create a second mesh with ${shardCount} shards and move the data by restoring a snapshot into it`,
-    );
-  }
-}
-
-function checkNode(problems: Problems, path: string, node: unknown): void {
-  if (!isObject(node)) {
-    problems.add(path, node, "a mesh node is expected");
-    return;
-  }
-  checkDnsLabel(problems, joinPath(path, "name"), node["name"]);
-  for (const key of ["zone", "region"]) {
-    if (typeof node[key] !== "string" || node[key] === "") {
-      problems.add(joinPath(path, key), node[key], `the name of the ${key} is needed to spread replicas`);
-    }
-  }
-  const weight = node["weight"];
-  if (typeof weight !== "number" || !(weight > 0) || weight > maxWeight) {
-    problems.add(
-      joinPath(path, "weight"),
-      typeof weight === "number" ? String(weight) : weight,
-      `a number above 0 and at most ${maxWeight} is allowed`,
-    );
-  }
-}
-
-/** Weights far above all others would leave nothing but rounding errors to the rest. */
-const maxWeight = 1_000_000;

@@ -114,8 +114,12 @@ export function describeMoves(moves: readonly ShardMove[]): string[] {
 export function serializeShardMap(map: ShardMap): string {
   const head = { apiVersion, kind: "ShardMap", version: map.version, shardCount: map.shardCount, replicas: map.replicas };
   const members = Object.entries(head).map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`);
-  const rows = map.owners.map((owners) => `    [${owners.map((node) => JSON.stringify(node)).join(", ")}]`);
-  return `{\n${members.join(",\n")},\n  "owners": [\n${rows.join(",\n")}\n  ]\n}\n`;
+  return `{\n${members.join(",\n")},\n  "owners": [\n${ownerRows(map).join(",\n")}\n  ]\n}\n`;
+}
+
+/** The owners as JSON, one line for each shard. */
+export function ownerRows(map: ShardMap): string[] {
+  return map.owners.map((owners) => `    [${owners.map((node) => JSON.stringify(node)).join(", ")}]`);
 }
 
 /**

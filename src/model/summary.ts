@@ -1,7 +1,7 @@
 import type { LocalDbFacts, SnapshotGroupFacts, TopicFacts, VersionedServiceFacts } from "./facts";
 import { describeSchedule } from "./schedule";
 import { primaryShardsOfNode, type ShardMap, shardsOfNode } from "./shard-map";
-import type { MeshNodeFacts } from "./topology";
+import type { MeshNodeFacts, TopologyNode } from "./topology";
 
 /** One readable picture of a deployed mesh: plain values, known in preview, exported by the stacks and printed by `npm start`. */
 export interface MeshSummary {
@@ -49,19 +49,24 @@ export interface MeshSummaryInput {
   routes: readonly { name: string; destination: string; witness: string }[];
 }
 
+/** The shards of every node. */
+export function summarizeNodes(nodes: readonly TopologyNode[], shardMap: ShardMap): NodeSummary[] {
+  return nodes.map(({ name, zone, region }) => ({
+    name,
+    zone,
+    region,
+    shards: shardsOfNode(shardMap, name),
+    primaryShards: primaryShardsOfNode(shardMap, name),
+  }));
+}
+
 /** Makes the summary of a mesh. */
 export function summarizeMesh(input: MeshSummaryInput): MeshSummary {
   const { shardMap, namespace } = input;
   return {
     mesh: input.mesh,
     namespace,
-    nodes: input.nodes.map(({ name, zone, region }) => ({
-      name,
-      zone,
-      region,
-      shards: shardsOfNode(shardMap, name),
-      primaryShards: primaryShardsOfNode(shardMap, name),
-    })),
+    nodes: summarizeNodes(input.nodes, shardMap),
     shards: { count: shardMap.shardCount, replicas: shardMap.replicas, mapVersion: shardMap.version, warnings: [...input.warnings] },
     topics: Object.entries(input.topics).map(([name, { partitions }]) => ({ name, partitions })),
     databases: [{ engine: input.database.engine, endpoint: `${input.database.serviceName}.${namespace}.svc:${input.database.port}` }],

@@ -15,6 +15,8 @@ export interface TopologyNode {
   provider: string;
   /** Share of the work relative to the other nodes, above 0. Equal weights mean equal shares. */
   weight: number;
+  /** Most shard copies that the node may hold. Default: no limit. */
+  maxShards?: number;
 }
 
 /** A taint as Kubernetes has it. */

@@ -1,8 +1,4 @@
-/**
- * A second, plain way to the same answers: minimum-cost flow by Bellman and Ford on the whole network, for every choice of node loads.
- * Slow and short on purpose; small cases only.
- */
-import type { TopologyNode } from "../../src/model/topology";
+/** A second, plain way to the same answers: minimum-cost flow by Bellman and Ford on the whole network. Slow and short on purpose; small cases only. */
 
 interface Arc {
   to: number;
@@ -48,42 +44,66 @@ function flow(
   }
 }
 
-/** Every way to round the even share of the nodes up or down such that it adds up. */
-function evenLoads(nodeCount: number, copies: number): number[][] {
-  const low = Math.floor(copies / nodeCount);
-  const up = copies - low * nodeCount;
-  return Array.from({ length: 2 ** nodeCount }, (_unused, bits) =>
-    Array.from({ length: nodeCount }, (_none, node) => low + ((bits >> node) & 1)),
-  ).filter((load) => load.reduce((sum, each) => sum + each, 0) === low * nodeCount + up);
+/** What the best placement has, counted by `bestPlacement`. */
+export interface BestPlacement {
+  /** For each level the copies that share a domain with another copy of their shard. */
+  conflicts: number[];
+  /** Copies that are on a node which did not have them before. */
+  moves: number;
 }
 
 /**
- * For nodes of equal weight: the most copies that can lie in a zone without another copy of their shard, and, where that is all of them, the least
- * number of copies that are on a node which did not have them in `before`.
+ * The best placement of nested domains: first every load between its bounds, then the fewest conflicts of the first level, of the second, and so on, then
+ * the fewest moves.
+ *
+ * @param domains for each level, the finest first, the domain of each node
  */
-export function bestEvenPlacement(
-  nodes: readonly TopologyNode[],
+export function bestPlacement(
+  names: readonly string[],
+  bounds: readonly { low: number; high: number }[],
+  domains: readonly (readonly string[])[],
   shardCount: number,
   replicas: number,
   before: readonly (readonly string[])[],
-): { spread: number; moves?: number } {
-  const zones = [...new Set(nodes.map((node) => node.zone))];
+): BestPlacement {
+  // Each step outweighs all of the next: no placement has more conflicts or moves than copies.
   const copies = shardCount * replicas;
-  let best: { spread: number; moves?: number } = { spread: 0 };
-  for (const load of evenLoads(nodes.length, copies)) {
-    const shardVertex = (shard: number): number => 2 + nodes.length + shard * (1 + zones.length);
-    const edges: [number, number, number, number][] = load.map((units, node) => [2 + node, 1, units, 0]);
-    for (let shard = 0; shard < shardCount; shard++) {
-      edges.push([0, shardVertex(shard), replicas, 0]);
-      zones.forEach((_zone, index) => edges.push([shardVertex(shard), shardVertex(shard) + 1 + index, 1, 0]));
-      nodes.forEach(({ name, zone }, node) => {
-        edges.push([shardVertex(shard) + 1 + zones.indexOf(zone), 2 + node, 1, before[shard]?.includes(name) ? 0 : 1]);
+  const weights = domains.map((_level, index) => (copies + 1) ** (domains.length - index));
+  const need = (copies + 1) ** (domains.length + 1);
+  const edges: [from: number, to: number, capacity: number, cost: number][] = [];
+  let vertices = 2 + names.length;
+  bounds.forEach(({ low, high }, node) => edges.push([2 + node, 1, low, -need], [2 + node, 1, high - low, 0]));
+  for (let shard = 0; shard < shardCount; shard++) {
+    const root = vertices++;
+    edges.push([0, root, replicas, 0]);
+    // From the largest domains down to the nodes.
+    let above = names.map(() => root);
+    for (let level = domains.length - 1; level >= 0; level--) {
+      const made = new Map<string, number>();
+      above = above.map((parent, node) => {
+        const known = made.get(domains[level][node]);
+        const vertex = known ?? vertices++;
+        if (known === undefined) {
+          made.set(domains[level][node], vertex);
+          edges.push([parent, vertex, 1, 0], [parent, vertex, replicas, weights[level]]);
+        }
+        return vertex;
       });
     }
-    const { units, cost } = flow(shardVertex(shardCount), edges);
-    if (units > best.spread || (units === copies && cost < (best.moves ?? Infinity))) {
-      best = { spread: units, ...(units === copies ? { moves: cost } : {}) };
-    }
+    names.forEach((name, node) => edges.push([above[node], 2 + node, 1, before[shard]?.includes(name) ? 0 : 1]));
   }
-  return best;
+  const { units, cost } = flow(vertices, edges);
+  if (units < copies) {
+    throw new Error("no placement has all copies");
+  }
+  let left = cost + need * bounds.reduce((sum, { low }) => sum + low, 0);
+  if (left < 0 || left >= need) {
+    throw new Error("no placement is within the bounds");
+  }
+  const conflicts = weights.map((weight) => {
+    const count = Math.floor(left / weight);
+    left -= count * weight;
+    return count;
+  });
+  return { conflicts, moves: left };
 }

@@ -1,8 +1,17 @@
 import fc from "fast-check";
-import type { MeshInputError } from "../../../src/model/errors";
-import { computeShardMap, type PlacementRequest } from "../../../src/model/placement";
-import { bestEvenPlacement } from "../../support/flow-oracle";
-import { loads, meshNode, meshNodes, requests, zoneConflicts } from "../../support/topologies";
+import { computeShardMap } from "../../../src/model/placement";
+import type { TopologyNode } from "../../../src/model/topology";
+import {
+  bestOf,
+  conflicts,
+  loads,
+  meshNode,
+  meshNodes,
+  nestedLevels,
+  nestedRequests,
+  requests,
+  sharesByFilling,
+} from "../../support/topologies";
 
 const spreadOf = (counts: Map<string, number>): number => Math.max(...counts.values()) - Math.min(...counts.values());
 
@@ -57,16 +66,65 @@ describe("placement", () => {
     fc.assert(
       fc.property(requests({ nodes: 6, shards: 5, zones: 4 }), (request) => {
         const { map, warnings } = computeShardMap(request);
-        const copies = map.shardCount * map.replicas;
-        const { spread } = bestEvenPlacement(request.nodes, map.shardCount, map.replicas, []);
-        expect(copies - zoneConflicts(map, request.nodes)).toBe(spread);
-        expect(warnings).toHaveLength(spread === copies ? 0 : 1);
-        feasible += spread === copies ? 1 : 0;
-        infeasible += spread === copies ? 0 : 1;
+        const [best] = bestOf(request, []).conflicts;
+        expect(conflicts(map, request.nodes)).toBe(best);
+        expect(warnings).toHaveLength(best === 0 ? 0 : 1);
+        feasible += best === 0 ? 1 : 0;
+        infeasible += best === 0 ? 0 : 1;
       }),
       { numRuns: 150 },
     );
     expect(Math.min(feasible, infeasible)).toBeGreaterThan(20);
+  });
+
+  it("spreads over zones, clusters, regions and providers that lie in one another as well as can be, within weights and limits", () => {
+    let limited = 0;
+    fc.assert(
+      fc.property(nestedRequests({ nodes: 7, shards: 6, replicas: 4 }, fc.constantFrom(1, 1, 1, 2, 3.5)), (request) => {
+        const { map } = computeShardMap(request);
+        expect(nestedLevels.map((level) => conflicts(map, request.nodes, level))).toEqual(bestOf(request, []).conflicts);
+        const copies = loads(map, request.nodes);
+        for (const { name, maxShards = Infinity } of request.nodes) {
+          expect(copies.get(name)).toBeLessThanOrEqual(maxShards);
+          limited += copies.get(name) === maxShards ? 1 : 0;
+        }
+      }),
+      { numRuns: 150 },
+    );
+    expect(limited).toBeGreaterThan(20);
+  });
+
+  it.each([
+    { nodes: 12, shards: 60, replicas: 2, zones: 3, clusters: 2 },
+    { nodes: 30, shards: 300, replicas: 2, zones: 3, clusters: 2 },
+    { nodes: 36, shards: 500, replicas: 3, zones: 4, clusters: 3 },
+    { nodes: 12, shards: 60, replicas: 3, zones: 3, clusters: 3 },
+  ])(
+    "spreads over $clusters clusters that span all $zones zones, $shards shards × $replicas on $nodes nodes",
+    ({ nodes, shards, replicas, zones, clusters }) => {
+      const all = meshNodes(nodes, zones).map((node, index) => ({ ...node, cluster: `c${Math.floor(index / zones) % clusters}` }));
+      const { map } = computeShardMap({ nodes: all, shardCount: shards, replicas });
+      const cluster = (node: TopologyNode): string => node.cluster;
+      // What a cluster holds above one copy of each shard cannot be spread.
+      const held = (name: string): number =>
+        all.reduce((sum, node) => sum + (node.cluster === name ? (loads(map, all).get(node.name) ?? NaN) : 0), 0);
+      const least = [...new Set(all.map(cluster))].reduce((sum, name) => sum + Math.max(0, held(name) - shards), 0);
+      expect([conflicts(map, all), conflicts(map, all, cluster)]).toEqual([0, least]);
+      expect(spreadOf(loads(map, all))).toBeLessThanOrEqual(1);
+      expect(computeShardMap({ nodes: all, shardCount: shards, replicas, previous: map }).map).toEqual(map);
+    },
+  );
+
+  it("holds its promises at any size up to 500 nodes and 10,000 shards", () => {
+    fc.assert(
+      fc.property(requests({ nodes: 500, shards: 10_000, zones: 12 }), (request) => {
+        const { map } = computeShardMap(request);
+        expect(map.owners.every((owners) => new Set(owners).size === request.replicas)).toBe(true);
+        expect(spreadOf(loads(map, request.nodes))).toBeLessThanOrEqual(1);
+        expect(spreadOf(loads(map, request.nodes, true))).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 4 },
+    );
   });
 
   it("needs no warning in zones that can hold everything, at full size", () => {
@@ -78,7 +136,7 @@ describe("placement", () => {
           (zone) => request.nodes.filter((node) => node.zone === zone).length,
         );
         if (sizes.every((size) => size * high <= map.shardCount)) {
-          expect([zoneConflicts(map, request.nodes), warnings]).toEqual([0, []]);
+          expect([conflicts(map, request.nodes), warnings]).toEqual([0, []]);
         }
         if (sizes.some((size) => size * low > map.shardCount)) {
           expect(warnings[0]).toContain("zoneSpread: ");
@@ -120,94 +178,12 @@ describe("placement", () => {
     expect(explain(0)).toContain("zone s/1");
   });
 
-  it("places 2,000 shards with 2 replicas on 100 nodes in less than 2 seconds", () => {
+  it("places 20,000 shards with 2 replicas on 1,000 nodes in seconds", () => {
     // Time of this process, not of the clock: other programs on the machine do not count.
     const begin = process.cpuUsage();
-    computeShardMap({ nodes: meshNodes(100, 3), shardCount: 2000, replicas: 2 });
+    computeShardMap({ nodes: meshNodes(1000, 3), shardCount: 20_000, replicas: 2 });
     const { user, system } = process.cpuUsage(begin);
-    expect((user + system) / 1e6).toBeLessThan(2);
+    // 1.1 s measured, and thrice that in the vm context of a test; the way before took 20 s and more.
+    expect((user + system) / 1e6).toBeLessThan(8);
   });
 });
-
-describe("what placement says", () => {
-  const uneven = [...meshNodes(4, 1), meshNode("lone", "zone-b")];
-
-  it("warns where balance and zones conflict, naming shards, zone and way out", () => {
-    const { map, warnings } = computeShardMap({ nodes: uneven, shardCount: 16, replicas: 2 });
-    expect(zoneConflicts(map, uneven)).toBe(9);
-    expect(warnings).toEqual([
-      expect.stringMatching(
-        /^zoneSpread: 9 of 16 shards have two or more replicas in one zone \([\d, ]+\), in zone-0 \(4 nodes\) of 5 nodes: .*add nodes in other zones/,
-      ),
-    ]);
-  });
-
-  it("refuses the conflict where the spread is required", () => {
-    expect(() => computeShardMap({ nodes: uneven, shardCount: 16, replicas: 2, zoneSpread: "required" })).toThrow(
-      /^shardMap: zoneSpread: "required" is not allowed: 9 of 16 shards/,
-    );
-  });
-
-  it("explains every replica in one line", () => {
-    const { map, explain } = computeShardMap({ nodes: meshNodes(5, 3), shardCount: 16, replicas: 2 });
-    for (let shard = 0; shard < 16; shard++) {
-      const line = explain(shard);
-      expect(line).toMatch(
-        new RegExp(
-          `^shard ${shard}: ${map.owners[shard][0]} \\(primary, zone zone-\\d\\) is its \\d(st|nd|rd|th) choice.*; ${map.owners[shard][1]} \\(`,
-        ),
-      );
-      expect(line).not.toContain("\n");
-    }
-    expect(explain(16)).toBe("shard 16: there is no such shard, the last is 15");
-    const kept = computeShardMap({ nodes: meshNodes(5, 3), shardCount: 16, replicas: 2, previous: map });
-    expect(kept.explain(0)).toContain("had it before");
-  });
-
-  it("reports everything wrong in a request at once", () => {
-    const nodes = [meshNode("a", "z"), meshNode("b", "", 0), meshNode("a", "z"), meshNode("No Label", "z", Infinity)];
-    const request = { nodes, shardCount: 0, replicas: 5, zoneSpread: "requird" } as unknown as PlacementRequest;
-    expect(pathsOf(request)).toEqual([
-      "shardCount",
-      "zoneSpread",
-      "replicas",
-      "nodes[1].zone",
-      "nodes[1].weight",
-      "nodes[3].name",
-      "nodes[3].weight",
-      "nodes[2].name",
-    ]);
-    expect(pathsOf({ nodes: [], shardCount: 1.5, replicas: 0 })).toEqual(["shardCount", "replicas", "nodes"]);
-    expect(pathsOf({ nodes: undefined, shardCount: 1 } as unknown as PlacementRequest)).toEqual(["nodes"]);
-    expect(() => computeShardMap({ nodes: meshNodes(2, 1), shardCount: 4, replicas: 3 })).toThrow(
-      "shardMap: replicas: 3 is not allowed: the replicas of a shard are on different nodes, and there are only 2 nodes",
-    );
-  });
-
-  it("refuses another number of shards than the previous map has", () => {
-    const previous = computeShardMap({ nodes: meshNodes(3, 3), shardCount: 8 }).map;
-    expect(() => computeShardMap({ nodes: meshNodes(3, 3), shardCount: 16, previous })).toThrow(
-      /shardCount: 16 is not allowed: the previous map has 8 shards.*second mesh/,
-    );
-  });
-});
-
-function pathsOf(request: PlacementRequest): string[] {
-  try {
-    computeShardMap(request);
-  } catch (error) {
-    return (error as MeshInputError).problems.map((problem) => problem.path);
-  }
-  return [];
-}
-
-/** Exact shares the slow way: the level at which filling all nodes in proportion, none above the number of shards, uses up all copies. */
-function sharesByFilling({ nodes, shardCount, replicas = 1 }: PlacementRequest): Map<string, number> {
-  const at = (level: number): number[] => nodes.map((node) => Math.min(shardCount, node.weight * level));
-  let [low, high] = [0, (shardCount * replicas) / Math.min(...nodes.map((node) => node.weight))];
-  for (let step = 0; step < 200; step++) {
-    const middle = (low + high) / 2;
-    [low, high] = at(middle).reduce((sum, share) => sum + share, 0) < shardCount * replicas ? [middle, high] : [low, middle];
-  }
-  return new Map(nodes.map((node, index) => [node.name, at(high)[index]]));
-}

@@ -50,6 +50,23 @@ describe("the configuration of a stack", () => {
     expect(args.nodeProvider.facts(request)).toMatchObject({ cluster: "local", region: "south" });
   });
 
+  it("takes the lock file of the project, and names the command that makes it", () => {
+    const mesh = localMesh();
+    mesh.shards.lock = "no-such.lock.json";
+    const { args } = readStackSettings(values({ mesh }), { stack: "blue" });
+    const mend = "npm run placement -- update --stack blue";
+    expect(args.shards.lock).toEqual({ path: "no-such.lock.json", mend });
+    expect(() => normalizeComputeMesh("mesh", args)).toThrow(
+      `shards.lock: "no-such.lock.json" is not allowed: there is no such file; make it with: ${mend}`,
+    );
+  });
+
+  it("needs no cluster where nothing is deployed", () => {
+    const { args } = readStackSettings(values({ cloud: { local: { cluster: "nowhere" } } }), { offline: true });
+    const request = { nodeName: "n-1", mesh: "mesh", weight: 1, spec: { zone: "zone-a" } };
+    expect(args.nodeProvider.facts(request)).toMatchObject({ cluster: "nowhere", region: "local-1" });
+  });
+
   it("becomes a mesh on nodes that are there already", () => {
     const { args } = readStackSettings(values({ cloud: { existing: { clusterName: "prod", selector: { pool: "mesh" } } } }));
     const request = { nodeName: "n-1", mesh: "mesh", weight: 1, spec: { zone: "zone-a" } };
