@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { eventually, testCluster, type TestCluster } from "../support/cluster";
+import { eventually, simulatedNode, testCluster, type TestCluster } from "../support/cluster";
 import { type TestStack, type TestStackOptions, testStack } from "../support/pulumi";
 import { type Outcome, succeeded, summary } from "../support/pulumi-events";
 
@@ -59,6 +59,12 @@ describe("every kind of object", () => {
 
   beforeAll(async () => {
     stack = await stackOf({ program: path.join(fixtures, "programs", "kinds"), config: { password: { secret: canary } } });
+    // A DaemonSet whose controller has not seen the program's own node yet is complete with no pods at all, so one node is there beforehand.
+    await change("POST", "/api/v1/nodes", simulatedNode("early"));
+    await eventually("node early is ready", async () => {
+      const node = await read<{ status: { conditions?: { type: string; status: string }[] } }>("/api/v1/nodes/early");
+      return node?.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+    });
   }, 60_000);
 
   it("previews, is created, and then has nothing to change", async () => {
@@ -69,7 +75,7 @@ describe("every kind of object", () => {
     // What it says depends on how fast the controllers are; that it says something of workloads while they come up does not.
     const said = up.messages.filter(({ ephemeral, urn }) => ephemeral && /::kubernetes:(apps|batch)\/v1:/.test(urn));
     expect(said.map(({ text }) => text).join("\n")).toMatch(/has not seen it yet|of \d+ (replicas|completions|pods)/);
-    expect(await stack.outputs()).toMatchObject({ ready: 1 });
+    expect(Number((await stack.outputs())["ready"])).toBeGreaterThan(0);
     succeeded(await stack.preview({ args: ["--expect-no-changes"] }));
   }, 240_000);
 
