@@ -14,7 +14,7 @@ import {
   type GlooRoutesFacts,
   type MeshRoute,
   type RouteDimensions,
-  type RouteModel,
+  type RouteTable,
 } from "../model/routes";
 import { emitGateway, emitHttpRoutes } from "../routing/gateway-api";
 import { emitGlooGateway, emitVirtualService } from "../routing/gloo";
@@ -112,7 +112,7 @@ export class GlooRoutes extends pulumi.ComponentResource {
 export interface GlooRoutesPlan {
   target: RouteTarget;
   gateway: { name: string; namespace?: string; create?: Required<NewGateway> };
-  model: RouteModel;
+  model: RouteTable;
   facts: GlooRoutesFacts;
 }
 

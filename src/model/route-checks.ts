@@ -6,9 +6,10 @@
  */
 import type { Problems } from "./errors";
 import { httpMethods } from "./route-input";
-import { comparePrecedence, compareText, firstMatch, formatMatch, formatRequest, intersect, matchKey } from "./route-match";
+import { formatMatch, formatRequest } from "./route-format";
+import { comparePrecedence, compareText, matchKey, matches } from "./route-match";
 import { readRegex } from "./route-regex";
-import type { AtomicMatch, RouteEntry, RouteRequest } from "./route-types";
+import type { AtomicMatch, RouteEntry, RouteRequest, ValueMatch } from "./route-table";
 
 /** An entry with the place where the user wrote it. */
 export interface SourcedEntry extends RouteEntry {
@@ -227,4 +228,30 @@ function splitByCommonNames(group: readonly SourcedEntry[]): SourcedEntry[][] {
 function comparePaths(a: string, b: string): number {
   const padded = (path: string): string => path.replace(/\d+/g, (digits) => digits.padStart(8, "0"));
   return compareText(padded(a), padded(b));
+}
+
+/** The first entry of an ordered list that takes a request. */
+function firstMatch<Entry extends { match: AtomicMatch }>(order: readonly Entry[], request: RouteRequest): Entry | undefined {
+  return order.find((entry) => matches(entry.match, request));
+}
+
+/** A match for the requests that both satisfy, or `undefined` where there is none. Both must have the same path. */
+function intersect(a: AtomicMatch, b: AtomicMatch): AtomicMatch | undefined {
+  const headers = unite(a.headers, b.headers);
+  const query = unite(a.query, b.query);
+  if (headers === undefined || query === undefined || (a.method !== undefined && b.method !== undefined && a.method !== b.method)) {
+    return undefined;
+  }
+  return { path: a.path, method: a.method ?? b.method, headers, query };
+}
+
+function unite(a: readonly ValueMatch[], b: readonly ValueMatch[]): ValueMatch[] | undefined {
+  const values = new Map(a.map((pair) => [pair.name, pair]));
+  for (const pair of b) {
+    if ((values.get(pair.name) ?? pair).value !== pair.value) {
+      return undefined;
+    }
+    values.set(pair.name, pair);
+  }
+  return [...values.values()].sort((x, y) => compareText(x.name, y.name));
 }

@@ -12,7 +12,9 @@ import {
 } from "./checks";
 import { joinPath, keyPath, type Problems } from "./errors";
 import type { ServiceEndpointFacts, VersionedServiceFacts } from "./facts";
-import type { Backend, KubernetesDestination, RouteMatch, ServiceDestination, WeightedDestination } from "./route-types";
+import type { KubernetesDestination, ServiceDestination, WeightedDestination } from "./route-destination-types";
+import type { Backend, ServiceTarget } from "./route-table";
+import type { RouteMatch } from "./route-types";
 
 /** The largest weight that the Gateway API takes. */
 export const maxWeight = 1_000_000;
@@ -121,13 +123,9 @@ export function resolveDestinations(
 }
 
 function kubernetesBackend({ name, port, namespace }: KubernetesDestination): Backend {
-  return {
-    name,
-    port,
-    ...(namespace === undefined ? {} : { namespace }),
-    weight: 1,
-    label: `Service ${namespace === undefined ? "" : `${namespace}/`}${name}:${port}`,
-  };
+  const id = `${namespace === undefined ? "" : `${namespace}/`}${name}:${port}`;
+  const destination = { kind: "service" as const, id: `service ${id}`, name, port, ...(namespace === undefined ? {} : { namespace }) };
+  return { weight: 1, label: `Service ${id}`, destination };
 }
 
 function resolveService(problems: Problems, path: string, wanted: ServiceDestination, context: DestinationContext): Backend[] | undefined {
@@ -218,16 +216,25 @@ function endpointBackend(
 ): Backend | undefined {
   const weight = named ? 1 : (service.weights[endpoint.version] ?? 0);
   const label = `${service.name} ${endpoint.version}`;
-  const pods = endpoint.podServiceNames;
+  const { port, podServiceNames: pods, version, snapshot } = endpoint;
+  const serviceTarget = (name: string): ServiceTarget => ({
+    kind: "service",
+    id: `service ${name}:${port}`,
+    name,
+    port,
+    service: service.name,
+    version,
+    snapshot,
+  });
   if (match.shard === undefined || pods.length === 0) {
-    return { name: endpoint.serviceName, port: endpoint.port, weight, label };
+    return { weight, label, destination: serviceTarget(endpoint.serviceName) };
   }
-  const pod = pods[match.shard];
+  const pod = pods[Number(match.shard)];
   if (pod === undefined) {
     problems.add(joinPath(matchPath, "shard"), match.shard, `${label} has ${pods.length} pods: shards 0 to ${pods.length - 1} are allowed`);
     return undefined;
   }
-  return { name: pod, port: endpoint.port, weight, label: `${label} shard ${match.shard}` };
+  return { weight, label: `${label} shard ${match.shard}`, destination: { ...serviceTarget(pod), shard: Number(match.shard) } };
 }
 
 /**

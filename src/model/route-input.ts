@@ -3,7 +3,8 @@ import { checkInteger, checkKnownKeys, checkList, checkObject, checkOneOf, check
 import { joinPath, keyPath, type Problems } from "./errors";
 import { compareText } from "./route-match";
 import { readRegex, regexRule } from "./route-regex";
-import type { AtomicMatch, DimensionKey, NameValue, PathMatch, RouteDimensions, RouteMatch } from "./route-types";
+import type { AtomicMatch, PathMatch, ValueMatch } from "./route-table";
+import type { DimensionKey, RouteDimensions, RouteMatch } from "./route-types";
 
 /** The methods that the Gateway API can match. */
 export const httpMethods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"] as const;
@@ -125,7 +126,7 @@ export function normalizeMatch(problems: Problems, path: string, given: unknown,
 }
 
 function atomic(problems: Problems, path: string, match: AtomicMatch): AtomicMatch {
-  const sorted = (kind: string, pairs: readonly NameValue[]): NameValue[] => {
+  const sorted = (kind: string, pairs: readonly ValueMatch[]): ValueMatch[] => {
     const names = pairs.map(({ name }) => name);
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) {
@@ -188,14 +189,14 @@ function normalizeMethods(problems: Problems, path: string, given: unknown): (st
   return methods.filter((method): method is string => typeof method === "string").sort(compareText);
 }
 
-function normalizePairs(problems: Problems, path: string, kind: "header" | "query", given: unknown): NameValue[] {
+function normalizePairs(problems: Problems, path: string, kind: "header" | "query", given: unknown): ValueMatch[] {
   if (given === undefined || !checkObject(problems, path, given)) {
     return [];
   }
   const pairs = Object.entries(given).map(([name, value]) => {
     checkName(problems, keyPath(path, name), kind, name);
     checkValue(problems, keyPath(path, name), kind, value);
-    return { name: kind === "header" ? name.toLowerCase() : name, value: String(value) };
+    return { name: kind === "header" ? name.toLowerCase() : name, kind: "exact" as const, value: String(value) };
   });
   pairs.forEach(({ name }, index) => {
     if (pairs.findIndex((pair) => pair.name === name) < index) {
@@ -214,8 +215,8 @@ function checkValue(problems: Problems, path: string, kind: "header" | "query", 
 }
 
 interface Place {
-  headers: NameValue[];
-  query: NameValue[];
+  headers: ValueMatch[];
+  query: ValueMatch[];
 }
 
 /** Every way in which a request can carry the dimensions that a match names. */
@@ -230,9 +231,10 @@ function dimensionPlaces(problems: Problems, path: string, match: RouteMatch, ke
     if (query !== undefined) {
       checkValue(problems, joinPath(path, dimension), "query", value);
     }
+    const exactly = (name: string): ValueMatch => ({ name, kind: "exact", value });
     places = places.flatMap((place) => [
-      ...(header === undefined ? [] : [{ ...place, headers: [...place.headers, { name: header, value }] }]),
-      ...(query === undefined ? [] : [{ ...place, query: [...place.query, { name: query, value }] }]),
+      ...(header === undefined ? [] : [{ ...place, headers: [...place.headers, exactly(header)] }]),
+      ...(query === undefined ? [] : [{ ...place, query: [...place.query, exactly(query)] }]),
     ]);
   }
   return places;

@@ -11,22 +11,17 @@ import { contentHash, dnsName, stableJson } from "./names";
 import { checkOverlaps, findWitness, minimalRequest, witnessHost, type SourcedEntry } from "./route-checks";
 import { checkDestinations, checkServices, resolveDestinations } from "./route-destinations";
 import { normalizeDimensions, normalizeHosts, normalizeMatch, type DimensionKeys } from "./route-input";
-import { compareMatches, compareText, formatMatch, formatRequest } from "./route-match";
-import {
-  RouteTarget,
-  type AtomicMatch,
-  type Backend,
-  type GlooRoutesFacts,
-  type MeshRoute,
-  type RouteEntry,
-  type RouteMatch,
-  type RouteModel,
-  type RouteRule,
-  type RoutesSpec,
-} from "./route-types";
+import { formatMatch, formatRequest } from "./route-format";
+import { compareMatches, compareText } from "./route-match";
+import type { AtomicMatch, Backend, RouteEntry, RouteRule, RouteTable, Upstream } from "./route-table";
+import { RouteTarget, type GlooRoutesFacts, type MeshRoute, type RouteMatch, type RoutesSpec } from "./route-types";
 
+export * from "./route-destination-types";
+export { formatMatch, formatRequest } from "./route-format";
+export { matchRequest, routeRequest } from "./route-lookup";
+export * from "./route-policy-types";
+export * from "./route-table";
 export * from "./route-types";
-export { formatRequest, routeRequest } from "./route-match";
 
 /** The longest time that a route may wait, in seconds: one day. */
 const maxTimeoutSeconds = 86_400;
@@ -47,7 +42,7 @@ export const httpRouteLimits = {
  *
  * @throws MeshInputError with every problem, each finding about several routes with a request that proves it
  */
-export function normalizeRoutes(name: string, spec: RoutesSpec): RouteModel {
+export function normalizeRoutes(name: string, spec: RoutesSpec): RouteTable {
   const problems = new Problems(`glooRoutes "${name}"`);
   const model = compileRoutes(problems, spec);
   problems.throwIfAny();
@@ -55,7 +50,7 @@ export function normalizeRoutes(name: string, spec: RoutesSpec): RouteModel {
 }
 
 /** As `normalizeRoutes`, noting problems instead of throwing; the model is complete only where none was noted. */
-export function compileRoutes(problems: Problems, spec: RoutesSpec): RouteModel {
+export function compileRoutes(problems: Problems, spec: RoutesSpec): RouteTable {
   const target = spec.target ?? RouteTarget.GatewayApi;
   checkOneOf(problems, "target", target, Object.values(RouteTarget));
   const hosts = normalizeHosts(problems, spec.hosts);
@@ -86,7 +81,10 @@ export function compileRoutes(problems: Problems, spec: RoutesSpec): RouteModel 
     checkHttpRouteLimits(problems, hosts, order);
   }
   const rules = compiled.map(({ rule }) => rule).sort((a, b) => compareText(a.name, b.name));
-  return { hosts: [...hosts].sort(), rules, order: order.map(({ match, rule }): RouteEntry => ({ match, rule })) };
+  const sortedHosts = [...hosts].sort();
+  rules.forEach((rule) => (rule.hosts = sortedHosts));
+  const entries = order.map(({ match, rule }): RouteEntry => ({ match, rule }));
+  return { hosts: sortedHosts, virtualHosts: [{ hosts: sortedHosts, order: entries }], rules, upstreams: upstreamsOf(rules), tls: [] };
 }
 
 function checkRoute(problems: Problems, path: string, route: unknown): route is MeshRoute {
@@ -135,7 +133,7 @@ function compileRoute(
     const atoms = normalizeMatch(problems, matchPath, match, keys);
     const mine = new Problems(problems.subject);
     const backends =
-      resolvable && atoms.length > 0 ? resolveDestinations(mine, route.to, { services, path: toPath, matchPath, match }) : [];
+      resolvable && atoms.length > 0 ? resolveDestinations(mine, route.to ?? [], { services, path: toPath, matchPath, match }) : [];
     // Several matches of a route can meet the same wrong destination; it is said once.
     const fresh = mine.all.filter((problem) => !noted.has(stableJson(problem)));
     fresh.forEach((problem) => noted.add(stableJson(problem)));
@@ -153,8 +151,12 @@ function newRule(route: MeshRoute, backends: Backend[]): RouteRule {
   return {
     name: route.name,
     route: route.name,
+    hosts: [],
     matches: [],
+    action: { kind: "forward", backends },
     backends,
+    mirrors: [],
+    webSocket: false,
     ...(route.timeoutSeconds === undefined ? {} : { timeoutSeconds: route.timeoutSeconds }),
   };
 }
@@ -189,6 +191,14 @@ function countBy(words: readonly string[]): Map<string, number> {
   return counts;
 }
 
+/** Every destination once. */
+function upstreamsOf(rules: readonly RouteRule[]): Upstream[] {
+  const byId = new Map(rules.flatMap(({ backends }) => backends.map(({ destination }) => [destination.id, destination])));
+  return [...byId.values()]
+    .sort((a, b) => compareText(a.id, b.id))
+    .map((destination) => ({ destination, settings: { protocol: "http1" } }));
+}
+
 /** The limits that paging cannot help with. */
 function checkHttpRouteLimits(problems: Problems, hosts: readonly string[], order: readonly SourcedEntry[]): void {
   const limits = httpRouteLimits;
@@ -217,12 +227,14 @@ function checkHttpRouteLimits(problems: Problems, hosts: readonly string[], orde
 }
 
 /** What people and tools need to know of checked routes. */
-export function routesFacts(name: string, model: RouteModel): GlooRoutesFacts {
+export function routesFacts(name: string, model: RouteTable): GlooRoutesFacts {
   const host = witnessHost(model.hosts);
   const routes = model.rules.map((rule) => {
     const destination = formatBackends(rule.backends);
     const summary = `${formatMatches(rule)} → ${destination}`;
-    const witnesses = rule.matches.map((match) => findWitness(model.order, match, host, (winner) => winner.rule === rule));
+    const witnesses = rule.matches.map((match) =>
+      findWitness(model.virtualHosts[0]?.order ?? [], match, host, (winner) => winner.rule === rule),
+    );
     const [first] = rule.matches;
     const witness = witnesses.find((request) => request !== undefined) ?? (first && minimalRequest(first, host));
     return { name: rule.name, summary, destination, witness: witness === undefined ? "" : formatRequest(witness) };

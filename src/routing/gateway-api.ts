@@ -10,11 +10,11 @@ import type {
 import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { dnsName } from "../model/names";
 import { matchKey } from "../model/route-match";
-import { httpRouteLimits, type AtomicMatch, type NameValue, type RouteModel, type RouteRule } from "../model/routes";
+import { httpRouteLimits, type AtomicMatch, type Backend, type RouteRule, type RouteTable, type ValueMatch } from "../model/routes";
 import { splitByName } from "./pages";
 
 const apiVersion = "gateway.networking.k8s.io/v1";
-const pathTypes = { exact: "Exact", prefix: "PathPrefix", regex: "RegularExpression" } as const;
+const pathTypes = { exact: "Exact", prefix: "PathPrefix", rawPrefix: "RegularExpression", regex: "RegularExpression" } as const;
 
 /** What every object of one GlooRoutes has in common. */
 export interface EmitContext<N> {
@@ -51,7 +51,7 @@ export function emitGateway<N>({ name, namespace }: EmitContext<N>, className: s
  */
 export function emitHttpRoutes<N>(
   context: EmitContext<N>,
-  model: RouteModel,
+  model: RouteTable,
   parent: { name: string; namespace?: string },
 ): HttpRoutePage<N>[] {
   const pieces = model.rules.flatMap(emitRule);
@@ -83,14 +83,17 @@ function emitRule(rule: RouteRule): HttpRouteRule[] {
   return pieces.map(({ key, things }) => ({
     name: dnsName(rule.name, ...(key === "" ? [] : [key])),
     matches: things.map(emitMatch),
-    backendRefs: rule.backends.map(({ name, namespace, port, weight }) => ({
-      name,
-      ...(namespace === undefined ? {} : { namespace }),
-      port,
-      weight,
-    })),
+    backendRefs: rule.backends.flatMap(emitBackend),
     ...(rule.timeoutSeconds === undefined ? {} : { timeouts: { request: formatDuration(rule.timeoutSeconds) } }),
   }));
+}
+
+function emitBackend({ weight, destination }: Backend): HttpRouteRule["backendRefs"] {
+  if (destination.kind !== "service") {
+    return [];
+  }
+  const { name, namespace, port } = destination;
+  return [{ name, ...(namespace === undefined ? {} : { namespace }), port, weight }];
 }
 
 function emitMatch(match: AtomicMatch): HttpRouteMatch {
@@ -102,7 +105,7 @@ function emitMatch(match: AtomicMatch): HttpRouteMatch {
   };
 }
 
-function emitValue({ name, value }: NameValue): HttpValueMatch {
+function emitValue({ name, value }: ValueMatch): HttpValueMatch {
   return { type: "Exact", name, value };
 }
 

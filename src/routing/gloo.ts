@@ -9,7 +9,7 @@ import type {
 } from "../kubernetes/custom-resources";
 import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { dnsName } from "../model/names";
-import type { AtomicMatch, Backend, PathMatch, RouteEntry, RouteModel, RouteRule } from "../model/routes";
+import type { AtomicMatch, Backend, PathMatch, RouteEntry, RouteRule, RouteTable } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
 
 const apiVersion = "gateway.solo.io/v1";
@@ -31,7 +31,7 @@ export function emitGlooGateway<N>(context: EmitContext<N>, proxyName: string, p
 }
 
 /** The VirtualService: Gloo takes the first route that matches, so the list is in order of precedence. */
-export function emitVirtualService<N>({ name, namespace }: EmitContext<N>, model: RouteModel): CustomObject<N, GlooVirtualServiceSpec<N>> {
+export function emitVirtualService<N>({ name, namespace }: EmitContext<N>, model: RouteTable): CustomObject<N, GlooVirtualServiceSpec<N>> {
   return {
     apiVersion,
     kind: "VirtualService",
@@ -39,7 +39,9 @@ export function emitVirtualService<N>({ name, namespace }: EmitContext<N>, model
     spec: {
       virtualHost: {
         domains: model.hosts,
-        routes: neighbours(model.order).map(({ rule, matches }) => emitRoute(rule, matches, namespace)),
+        routes: model.virtualHosts
+          .flatMap(({ order }) => neighbours(order))
+          .map(({ rule, matches }) => emitRoute(rule, matches, namespace)),
       },
     },
   };
@@ -99,5 +101,9 @@ function emitPaths({ kind, value }: PathMatch): GlooMatcher[] {
 }
 
 function emitDestination<N>(backend: Backend, namespace: N): GlooDestination<N> {
-  return { kube: { ref: { name: backend.name, namespace: backend.namespace ?? namespace }, port: backend.port } };
+  const { destination } = backend;
+  if (destination.kind !== "service") {
+    throw new Error(`${destination.id} is no Kubernetes Service`);
+  }
+  return { kube: { ref: { name: destination.name, namespace: destination.namespace ?? namespace }, port: destination.port } };
 }

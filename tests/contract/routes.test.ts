@@ -1,6 +1,6 @@
 /** What we emit is accepted by a real API server with the CRDs of the targets, field by field, rules in CEL included; and the limits that we page by are the real ones. */
 import type { CustomObject, HttpRouteRule, HttpRouteSpec } from "../../src/kubernetes/custom-resources";
-import { httpRouteLimits, normalizeRoutes, type MeshRoute, type RouteModel, type RoutesSpec } from "../../src/model/routes";
+import { httpRouteLimits, normalizeRoutes, type MeshRoute, type RouteTable, type RoutesSpec } from "../../src/model/routes";
 import { emitGateway, emitHttpRoutes } from "../../src/routing/gateway-api";
 import { emitGlooGateway, emitVirtualService } from "../../src/routing/gloo";
 import { testCluster, type TestCluster } from "../support/cluster";
@@ -57,7 +57,7 @@ const everything: MeshRoute[] = [
   },
 ];
 
-function modelOf(routes: MeshRoute[], more: Partial<RoutesSpec> = {}): RouteModel {
+function modelOf(routes: MeshRoute[], more: Partial<RoutesSpec> = {}): RouteTable {
   return normalizeRoutes("edge", {
     hosts: ["mesh.example.test", "*.example.org", "0.a-b.example"],
     services: exampleServices,
@@ -105,7 +105,7 @@ async function expectAccepted(objects: readonly CustomObject<string, unknown>[])
   }
 }
 
-const httpRoutes = (model: RouteModel): CustomObject<string, HttpRouteSpec>[] =>
+const httpRoutes = (model: RouteTable): CustomObject<string, HttpRouteSpec>[] =>
   emitHttpRoutes(context, model, { name: "gw", namespace: "infra" }).map(({ object }) => object);
 
 /** `describe` for a target; where its CRDs cannot be had all is skipped, and the title says why. */

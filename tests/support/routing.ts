@@ -7,7 +7,7 @@ import type {
   HttpRouteSpec,
 } from "../../src/kubernetes/custom-resources";
 import type { VersionedServiceFacts } from "../../src/model/facts";
-import type { RouteRequest } from "../../src/model/routes";
+import type { Backend, RouteRequest } from "../../src/model/routes";
 
 /** Where requests go, with shares; `none` is a 404. */
 export interface Outcome {
@@ -16,6 +16,13 @@ export interface Outcome {
   /** `namespace/name:port weight`, in the order written. */
   backends: string[];
   timeout: string | undefined;
+}
+
+/** A backend of the model in the form of `Outcome.backends`. */
+export function showBackend({ destination, weight }: Backend): string {
+  return destination.kind === "service"
+    ? `${destination.namespace ?? "mesh"}/${destination.name}:${destination.port} ${weight}`
+    : `${destination.id} ${weight}`;
 }
 
 const hostMatches = (declared: string, host: string): boolean =>

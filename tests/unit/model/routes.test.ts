@@ -6,8 +6,9 @@ import {
   normalizeRoutes,
   routeRequest,
   routesFacts,
+  type Backend,
   type MeshRoute,
-  type RouteModel,
+  type RouteTable,
   type RouteRequest,
   type RoutesSpec,
 } from "../../../src/model/routes";
@@ -31,8 +32,11 @@ function request(method: string, path: string, headers: Record<string, string> =
   return { host, method, path, headers, query };
 }
 
-function backendsOf(model: RouteModel, asked: RouteRequest): string[] | undefined {
-  return routeRequest(model, asked)?.rule.backends.map(({ name, weight }) => `${name} ${weight}`);
+const shown = ({ destination, weight }: Backend): string =>
+  `${destination.kind === "service" ? destination.name : destination.id} ${weight}`;
+
+function backendsOf(model: RouteTable, asked: RouteRequest): string[] | undefined {
+  return routeRequest(model, asked)?.rule.backends.map(shown);
 }
 
 describe("routes", () => {
@@ -126,11 +130,7 @@ describe("routes", () => {
         },
       ]),
     );
-    expect(mixed.rules[0]?.backends.map(({ name, weight }) => `${name} ${weight}`)).toEqual([
-      "prices-v1-s2 27",
-      "prices-v2-s2 3",
-      "old 10",
-    ]);
+    expect(mixed.rules[0]?.backends.map(shown)).toEqual(["prices-v1-s2 27", "prices-v2-s2 3", "old 10"]);
   });
 });
 
@@ -305,8 +305,8 @@ describe("wrong routes", () => {
     ["no routes", spec([]), "routes: []: at least one route is allowed"],
     [
       "an unknown target",
-      spec([{ name: "r", match: [{}], to: toOther("a") }], { target: "istio" as "gloo" }),
-      'target: "istio": gatewayApi or gloo is allowed',
+      spec([{ name: "r", match: [{}], to: toOther("a") }], { target: "nginx" as "gloo" }),
+      'target: "nginx": gatewayApi, gloo or istio is allowed',
     ],
   ])("reports %s", (_name, given, expected) => {
     expect(problemsOf(given)).toEqual([expected]);

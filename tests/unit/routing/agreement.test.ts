@@ -6,13 +6,13 @@ import {
   routesFacts,
   type MeshRoute,
   type RouteMatch,
-  type RouteModel,
+  type RouteTable,
   type RouteRequest,
   type RoutesSpec,
 } from "../../../src/model/routes";
 import { emitHttpRoutes } from "../../../src/routing/gateway-api";
 import { emitVirtualService } from "../../../src/routing/gloo";
-import { evaluateGloo, evaluateHttpRoutes, type Outcome } from "../../support/routing";
+import { evaluateGloo, evaluateHttpRoutes, showBackend, type Outcome } from "../../support/routing";
 
 /**
  * Random routes over small alphabets, so that they overlap often, against every request that can tell them apart: the emitted Gloo list read in its order, the
@@ -72,7 +72,7 @@ function specOf({ matches, byQuery }: RandomRoutes): RoutesSpec {
   return { hosts: [host], services: [], routes, ...(byQuery ? { dimensions: { snapshot: { header: "x-snap", query: "snap" } } } : {}) };
 }
 
-function compile(spec: RoutesSpec): { model: RouteModel; problems: string[] } {
+function compile(spec: RoutesSpec): { model: RouteTable; problems: string[] } {
   const problems = new Problems("routes");
   const model = compileRoutes(problems, spec);
   return { model, problems: problems.all.map(({ path, allowed }) => `${path}: ${allowed}`) };
@@ -112,12 +112,12 @@ function show(outcome: Outcome | undefined): string {
     : `${outcome.backends.map((text) => (outcome.backends.length === 1 ? text.replace(/ \d+$/, "") : text)).join(", ")} ${outcome.timeout ?? ""}`;
 }
 
-function expected(model: RouteModel, request: RouteRequest): string {
+function expected(model: RouteTable, request: RouteRequest): string {
   const rule = routeRequest(model, request)?.rule;
   return show(
     rule && {
       rule: rule.name,
-      backends: rule.backends.map(({ name, namespace, port, weight }) => `${namespace ?? "mesh"}/${name}:${port} ${weight}`),
+      backends: rule.backends.map(showBackend),
       timeout: rule.timeoutSeconds === undefined ? undefined : `${rule.timeoutSeconds}s`,
     },
   );
