@@ -1,0 +1,129 @@
+/**
+ * A network of a test's own in which every address of 198.18.0.0/16 is a pod that answers with what it was asked, and a client that asks gateways in it.
+ *
+ * All pods are one more Envoy, whose answers say by which address it was reached: a thousand destinations cost as much as one.
+ */
+import { execFile } from "node:child_process";
+import { createWriteStream, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { startEnvoyProcess } from "../../tools/live/envoy";
+import { untilListening } from "../../tools/live/services-listening";
+import { privateNetwork, type PrivateNetwork } from "./private-network";
+
+/** A question to a gateway. */
+export interface Question {
+  port: number;
+  method: string;
+  host: string;
+  /** With the query. */
+  path: string;
+  headers: Record<string, string | string[]>;
+}
+
+/** What came back. */
+export interface Answer {
+  /** 0 where the connection broke. */
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}
+
+/** Where every pod listens. */
+export const podPort = 8080;
+
+/** Prefix of the headers by which a pod says what it was asked: `destination`, `method`, `path`, `host`, and `header-…`. */
+const echo = "x-echo-";
+
+/** What a pod saw. */
+export interface Seen {
+  /** Its own address. */
+  destination: string;
+  method: string;
+  path: string;
+  host: string;
+  /** Those request headers that it was told to look at, where they were there. */
+  headers: Record<string, string>;
+}
+
+export interface EchoNetwork extends PrivateNetwork {
+  /** Asks all questions over a few connections, in any order; answers are in the order of the questions. */
+  ask(questions: readonly Question[], connections?: number): Promise<Answer[]>;
+}
+
+/** The address of pod `number`, 0 to 65 000. */
+export function podAddress(number: number): string {
+  return `198.18.${(number + 256) >> 8}.${(number + 256) & 255}`;
+}
+
+/** What the pod that answered saw, or `undefined` where no pod did. */
+export function seenBy({ headers }: Answer): Seen | undefined {
+  const destination = headers[`${echo}destination`];
+  if (destination === undefined) return undefined;
+  const shown = Object.entries(headers).filter(([name, value]) => name.startsWith(`${echo}header-`) && value !== "-");
+  return {
+    destination,
+    method: headers[`${echo}method`],
+    path: headers[`${echo}path`],
+    host: headers[`${echo}host`],
+    headers: Object.fromEntries(shown.map(([name, value]) => [name.slice(`${echo}header-`.length), value])),
+  };
+}
+
+/**
+ * Makes the network and its pods. All of it ends with the test's process.
+ *
+ * @param binary Envoy
+ * @param look names of request headers that pods repeat
+ */
+export async function echoNetwork(binary: string, look: readonly string[] = []): Promise<EchoNetwork> {
+  const network = await privateNetwork(["198.18.0.0/16"]);
+  const pods = await startEnvoyProcess(network.place, binary, "envoy-pods", (admin) => echoBootstrap(admin, look));
+  await untilListening("pods", { ...network.place, address: "198.18.1.1" }, [pods.recorded], [podPort]);
+  let times = 0;
+  const ask = async (questions: readonly Question[], connections = 16): Promise<Answer[]> => {
+    times += 1;
+    const [given, got] = ["questions", "answers"].map((what) => join(network.place.folder, `${what}-${times}.json`));
+    writeFileSync(given, JSON.stringify({ questions, connections }));
+    const [command, ...args] = [...network.place.prefix, process.execPath, join(__dirname, "ask.cjs"), given];
+    const child = execFile(command, args, { maxBuffer: Infinity });
+    await pipeline(child.stdout!, createWriteStream(got));
+    return JSON.parse(readFileSync(got, "utf8")) as Answer[];
+  };
+  return { ...network, ask };
+}
+
+function echoBootstrap(admin: string, look: readonly string[]): object {
+  const shown = {
+    destination: "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%",
+    method: "%REQ(:METHOD)%",
+    path: "%REQ(:PATH)%",
+    host: "%REQ(:AUTHORITY)%",
+    ...Object.fromEntries(look.map((name) => [`header-${name}`, `%REQ(${name})%`])),
+  };
+  const addHeaders = Object.entries(shown).map(([name, value]) => ({ header: { key: `${echo}${name}`, value } }));
+  const route = { match: { prefix: "/" }, direct_response: { status: 200 }, response_headers_to_add: addHeaders };
+  const manager = {
+    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    stat_prefix: "pods",
+    route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes: [route] }] },
+    http_filters: [
+      {
+        name: "envoy.filters.http.router",
+        typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+      },
+    ],
+  };
+  return {
+    admin: { address: { pipe: { path: admin, mode: 0o600 } } },
+    static_resources: {
+      listeners: [
+        {
+          name: "pods",
+          address: { socket_address: { address: "0.0.0.0", port_value: podPort } },
+          filter_chains: [{ filters: [{ name: "http", typed_config: manager }] }],
+        },
+      ],
+    },
+  };
+}
