@@ -11,7 +11,7 @@ import { type ApiAccess, apiClient, type ApiRequest, kubeconfigText } from "../k
 import type { RecordedProcess } from "../processes";
 import { refereeEnvironment } from "../referees";
 import { type EnvoyProcess, type GatewayName, startEnvoy } from "./envoy";
-import { gatewayProblems, type StatusObject } from "./gateway-status";
+import { companionConditions, gatewayProblems, type StatusObject } from "./gateway-status";
 import {
   progressOf,
   type Service,
@@ -185,7 +185,11 @@ async function problemsOf(
   const base = "/apis/gateway.networking.k8s.io/v1";
   const found = await request("GET", `${base}/namespaces/${gateway.namespace}/gateways/${gateway.name}`);
   const listed = await request("GET", `${base}/httproutes`);
-  const all = (listed.body as { items?: StatusObject[] }).items ?? [];
+  const companions = Object.entries(companionConditions).map(async ([kind, { group, plural }]) => {
+    const { body } = await request("GET", `/apis/${group}/namespaces/${gateway.namespace}/${plural}`);
+    // The items of a list do not say their kind.
+    return itemsOf(body).map((item) => ({ ...item, kind }));
+  });
   const counters = (): Promise<Map<string, number>> => stats("(update_rejected|total_listeners_active)$");
   const before = await counters();
   const rejected = [...before].some(([name, value]) => name.endsWith("update_rejected") && value > 0);
@@ -193,9 +197,12 @@ async function problemsOf(
   return gatewayProblems({
     gateway,
     object: found.status === 200 ? (found.body as StatusObject) : undefined,
-    routes: all,
+    routes: itemsOf(listed.body),
+    companions: (await Promise.all(companions)).flat(),
     atLeast: routes,
     before,
     stats: rejected ? await counters() : before,
   });
 }
+
+const itemsOf = (list: unknown): StatusObject[] => (list as { items?: StatusObject[] }).items ?? [];
