@@ -32,7 +32,6 @@ export interface IstioHeaderOperations {
 export interface IstioRouteDestination {
   destination: IstioDestination;
   weight: number;
-  headers?: { request: IstioHeaderOperations };
 }
 
 /** Further tries. */

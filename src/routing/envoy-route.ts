@@ -70,31 +70,25 @@ function emitForward(context: EnvoyRouteContext, rule: RouteRule): EnvoyRouteAct
   };
 }
 
-/** A destination outside of the cluster gets its own host name, and an Azure function its key. */
+/** An Azure function gets its key. */
 function emitBackends(context: EnvoyRouteContext, backends: readonly Backend[]): EnvoyRouteAction {
   const clusters = backends.map(({ weight, destination }): EnvoyWeightedCluster => {
     const name = context.clusterName(destination);
-    if (destination.kind !== "host") {
-      return { name, weight };
-    }
-    const key = destination.functionsKeySecret;
+    const key = destination.kind === "host" ? destination.functionsKeySecret : undefined;
     const headers = key === undefined ? [] : setHeaders([{ name: "x-functions-key", value: context.functionsKey(key) }]);
-    return {
-      name,
-      weight,
-      host_rewrite_literal: destination.host,
-      ...(headers.length === 0 ? {} : { request_headers_to_add: headers }),
-    };
+    return { name, weight, ...(headers.length === 0 ? {} : { request_headers_to_add: headers }) };
   });
   const [only] = clusters;
-  const plain = only !== undefined && clusters.length === 1 && only.host_rewrite_literal === undefined;
-  const failsOverToHost = backends.some(
+  const plain = only !== undefined && clusters.length === 1 && only.request_headers_to_add === undefined;
+  return { ...(plain ? { cluster: only.name } : { weighted_clusters: { clusters } }), ...hostOfPlace(backends) };
+}
+
+/** A failover to a server outside of the cluster gives each place its own host name. */
+function hostOfPlace(backends: readonly Backend[]): Pick<EnvoyRouteAction, "auto_host_rewrite"> {
+  const outside = backends.some(
     ({ destination }) => destination.kind === "failover" && destination.places.some(({ kind }) => kind === "host"),
   );
-  return {
-    ...(plain ? { cluster: only.name } : { weighted_clusters: { clusters } }),
-    ...(failsOverToHost ? { auto_host_rewrite: true } : {}),
-  };
+  return outside ? { auto_host_rewrite: true } : {};
 }
 
 function emitRetries({ attempts, on, perTrySeconds, backoffSeconds, otherPlace }: Retries): EnvoyRetryPolicy {

@@ -43,7 +43,6 @@ export interface EnvoyFraction {
 export interface EnvoyWeightedCluster {
   name: string;
   weight: number;
-  host_rewrite_literal?: string;
   request_headers_to_add?: EnvoyHeaderOption[];
 }
 

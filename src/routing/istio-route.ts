@@ -9,7 +9,6 @@ import type {
 } from "../kubernetes/istio-resources";
 import type {
   AtomicMatch,
-  Backend,
   CorsPolicy,
   Destination,
   Edits,
@@ -109,7 +108,7 @@ function emitAction(hostOf: IstioHostOf, rule: RouteRule): Partial<IstioHttpRout
 
 function emitForward(hostOf: IstioHostOf, rule: RouteRule): Partial<IstioHttpRoute> {
   return {
-    route: rule.backends.map((backend) => emitBackend(hostOf, backend)),
+    route: rule.backends.map(({ weight, destination }) => ({ destination: hostOf(destination), weight })),
     ...(rule.timeoutSeconds === undefined ? {} : { timeout: seconds(rule.timeoutSeconds) }),
     // Without a word Istio tries twice more, which no other gateway does.
     retries: rule.retries === undefined ? { attempts: 0 } : emitRetries(rule.retries),
@@ -118,15 +117,6 @@ function emitForward(hostOf: IstioHostOf, rule: RouteRule): Partial<IstioHttpRou
       : {
           mirrors: rule.mirrors.map(({ destination, percent }) => ({ destination: hostOf(destination), percentage: { value: percent } })),
         }),
-  };
-}
-
-/** A server outside of the cluster gets its own host name. */
-function emitBackend(hostOf: IstioHostOf, { weight, destination }: Backend): NonNullable<IstioHttpRoute["route"]>[number] {
-  return {
-    destination: hostOf(destination),
-    weight,
-    ...(destination.kind === "host" ? { headers: { request: { set: { Host: destination.host } } } } : {}),
   };
 }
 

@@ -3,7 +3,7 @@ import { emitClusters, emitEnvoy, emitVirtualHosts, type EnvoyContext } from "..
 import type { EnvoyCluster } from "../../src/routing/envoy-types";
 import { startEnvoyProcess } from "../../tools/live/envoy";
 import { untilListening } from "../../tools/live/services-listening";
-import { addressByService, compareAnswers, firstOf } from "../support/differential";
+import { addressByService, compareAnswers, firstOf, missingFeatures } from "../support/differential";
 import { echoNetwork, type EchoNetwork } from "../support/echo-network";
 import { namespacesMissing } from "../support/private-network";
 import { randomModels, shownHeaders } from "../support/random-routes";
@@ -32,6 +32,7 @@ const context: EnvoyContext = {
 
   it(`send the requests of ${count} random models (seed ${seed}) where our matcher says`, async () => {
     const models = randomModels(seed, count, (number) => `m${number}.test`);
+    expect(missingFeatures(models)).toEqual([]);
     const [first] = models;
     const clusters = new Map<string, EnvoyCluster>();
     for (const { table } of models) for (const cluster of emitClusters(context, table)) clusters.set(cluster.name, cluster);

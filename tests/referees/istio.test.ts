@@ -5,7 +5,7 @@ import { isAlive } from "../../tools/processes";
 import { applyAll } from "../support/apply";
 import { eventually, testCluster, type TestCluster } from "../support/cluster";
 import { crdsMissing, sharedCrds } from "../support/crds";
-import { compareAnswers, firstOf, podObjects } from "../support/differential";
+import { compareAnswers, firstOf, missingFeatures, podObjects } from "../support/differential";
 import { echoNetwork, type EchoNetwork } from "../support/echo-network";
 import { namespacesMissing } from "../support/private-network";
 import { randomModels, shownHeaders } from "../support/random-routes";
@@ -52,6 +52,7 @@ const gateway = { namespace: "default", name: "edge-gateway" };
 
     it(`send the requests of ${count} random models (seed ${seed}) where our matcher says`, async () => {
       const models = randomModels(seed, count, (number) => `m${number}.test`, { target: "istio" });
+      expect(missingFeatures(models, ["redirect prefix"])).toEqual([]);
       const everything = { hosts: ["*.test"], virtualHosts: [], rules: [], upstreams: [], tls: [] };
       const context = { name: "edge", namespace: "default" };
       await applyAll(cluster, [emitIstioGateway(context, everything, ingressLabels, { http: port, https: 8443 })]);

@@ -5,7 +5,7 @@ import { isAlive } from "../../tools/processes";
 import { applyAll } from "../support/apply";
 import { testCluster, type TestCluster } from "../support/cluster";
 import { crdsMissing, sharedCrds } from "../support/crds";
-import { compareAnswers, firstOf, podObjects } from "../support/differential";
+import { compareAnswers, firstOf, missingFeatures, podObjects } from "../support/differential";
 import { echoNetwork, type EchoNetwork } from "../support/echo-network";
 import { namespacesMissing } from "../support/private-network";
 import { randomModels, shownHeaders } from "../support/random-routes";
@@ -41,6 +41,7 @@ const gateway = { namespace: "default", name: "edge-gateway" };
 
     it(`send the requests of ${count} random models (seed ${seed}) where our matcher says, with every condition true`, async () => {
       const models = randomModels(seed, count, (number) => `m${number}.test`);
+      expect(missingFeatures(models)).toEqual([]);
       await applyAll(cluster, [emitGateway({ name: "edge", namespace: "default" }, "kgateway", port)]);
       const objects = models.flatMap(({ table }, number) =>
         emitHttpRoutes({ name: `m${number}`, namespace: "default" }, table, { name: gateway.name }).map(({ object }) => object),

@@ -1,5 +1,5 @@
 /** Asks a real gateway what our own matcher has an opinion about, and says where the two differ. */
-import { formatRequest } from "../../src/model/routes";
+import { formatRequest, type RouteRule } from "../../src/model/routes";
 import type { CustomObject } from "../../src/kubernetes/custom-resources";
 import type { EchoNetwork } from "./echo-network";
 import { podAddress, podPort } from "./echo-network";
@@ -56,4 +56,62 @@ export function podObjects(namespace: string): CustomObject<string, unknown>[] {
       endpoints: [{ addresses: [address], conditions: { ready: true } }],
     } as unknown as CustomObject<string, unknown>,
   ]);
+}
+
+/** What random models must say among them, or the comparison would prove less than it seems to. */
+export const wantedFeatures = [
+  ...["exact", "prefix", "rawPrefix", "regex"].map((kind) => `path ${kind}`),
+  ...["headers", "query"].flatMap((place) => ["exact", "regex", "present"].map((kind) => `${place} ${kind}`)),
+  "method",
+  "guard",
+  "hosts of one route",
+  "weights",
+  "forward",
+  "redirect",
+  "respond",
+  "rewrite prefix",
+  "rewrite path",
+  "rewrite regex",
+  "rewrite host",
+  "redirect prefix",
+  "redirect path",
+  "request headers",
+  "response headers",
+  "fault",
+  "retries",
+  "timeout",
+];
+
+/** Those of them that are missing; `without`: what a target cannot say. */
+export function missingFeatures(models: readonly RandomModel[], without: readonly string[] = []): string[] {
+  const seen = new Set(models.flatMap(({ table }) => table.rules.flatMap(featuresOf)));
+  if (models.some(({ table }) => table.virtualHosts.length > 1)) seen.add("hosts of one route");
+  return wantedFeatures.filter((feature) => !seen.has(feature) && !without.includes(feature));
+}
+
+function featuresOf(rule: RouteRule): string[] {
+  const { matches, action, backends, rewrite = {}, requestHeaders, responseHeaders, fault, retries, timeoutSeconds, guards } = rule;
+  const parts = (prefix: string, of: object): string[] => Object.keys(of).map((name) => `${prefix} ${name}`);
+  return [
+    ...matches.flatMap(({ path, headers, query, method }) => [
+      `path ${path.kind}`,
+      ...headers.map(({ kind }) => `headers ${kind}`),
+      ...query.map(({ kind }) => `query ${kind}`),
+      ...(method === undefined ? [] : ["method"]),
+    ]),
+    action.kind,
+    ...parts(action.kind, action),
+    ...parts("rewrite", rewrite),
+    ...(backends.length > 1 ? ["weights"] : []),
+    ...Object.entries({
+      guard: guards,
+      "request headers": requestHeaders,
+      "response headers": responseHeaders,
+      fault,
+      retries,
+      timeout: timeoutSeconds,
+    })
+      .filter(([, value]) => value !== undefined)
+      .map(([name]) => name),
+  ];
 }

@@ -41,7 +41,8 @@ function edited(rule: RouteRule, headers: Record<string, string>): Record<string
   const after = { ...headers };
   for (const name of remove) delete after[name];
   for (const { name, value } of set) after[name] = value;
-  for (const { name, value } of add) after[name] = after[name] === undefined ? value : `${after[name]},${value}`;
+  // A pod shows the first of several values, and one that is added stands behind.
+  for (const { name, value } of add) after[name] ??= value;
   return after;
 }
 
