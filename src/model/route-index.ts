@@ -7,7 +7,7 @@
  * but only those whose literal start fits.
  */
 import { compareMatches, matches } from "./route-match";
-import { readRegex } from "./route-regex";
+import { readRegex } from "./route-patterns";
 import type { AtomicMatch, RouteRequest, ValueMatch } from "./route-table";
 
 /** Entries that can be found by request. */

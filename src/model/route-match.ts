@@ -40,20 +40,13 @@ export function compareMatches(a: AtomicMatch, b: AtomicMatch): number {
   return comparePrecedence(a, b) || compareText(matchKey(a), matchKey(b));
 }
 
-/** Equal for equal matches only. */
-export function matchKey(match: AtomicMatch): string {
-  return JSON.stringify([
-    match.path.kind,
-    match.path.value,
-    match.method ?? "",
-    valuesKey(match.headers),
-    valuesKey(match.query),
-    match.guard,
-  ]);
+/** Equal for equal matches only. No name and no value has a line break. */
+export function matchKey({ path, method = "", headers, query, guard }: AtomicMatch): string {
+  return `${path.kind}\n${path.value}\n${method}\n${valuesKey(headers)}\n\n${valuesKey(query)}\n\n${guard ?? ""}`;
 }
 
-function valuesKey(list: readonly ValueMatch[]): string[][] {
-  return list.map(({ name, kind, value }) => [name, kind, value]);
+function valuesKey(list: readonly ValueMatch[]): string {
+  return list.map(({ name, kind, value }) => `${name}\n${kind}\n${value}`).join("\n");
 }
 
 /** By code units, whatever the locale. */

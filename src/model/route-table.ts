@@ -30,6 +30,8 @@ export interface AtomicMatch {
   query: ValueMatch[];
   /** Set on the matches of a guard (see `RouteRule.guards`): the kind of its condition on the snapshot, which counts for half. */
   guard?: "header" | "query";
+  /** Set where the user did not write it: a match that names no snapshot also stands for requests that name that of its pods. */
+  own?: true;
 }
 
 /** A Kubernetes Service: of all pods of a version and snapshot, or of one pod. */
@@ -54,6 +56,8 @@ export interface HostTarget {
   id: string;
   host: string;
   port: number;
+  /** Its base path, "" for the root; the rule's rewrite says what becomes of the request's path. */
+  path: string;
   tls: boolean;
   /** Identity token that the gateway gets from the metadata server and sends as `Authorization: Bearer`. */
   googleAudience?: string;
@@ -83,6 +87,8 @@ export interface FailoverTarget {
   kind: "failover";
   id: string;
   places: (ServiceTarget | HostTarget)[];
+  /** Path that answers 200 where a place is healthy. */
+  healthPath: string;
 }
 
 /** Where a request can go. */

@@ -131,6 +131,21 @@ export interface RoutesTls {
   certificateNamespace?: string;
 }
 
+/** Another namespace that lets these routes refer to what is in it (Gateway API: a ReferenceGrant). */
+export interface NamespaceGrant {
+  namespace: string;
+  /** Makes the ReferenceGrant there. Default: false, it is there already. */
+  create?: boolean;
+}
+
+/** A Kubernetes Service that exists. */
+export interface KubernetesServiceFacts {
+  name: string;
+  /** Default: the namespace of the routes. */
+  namespace?: string;
+  ports: number[];
+}
+
 /** All that decides where requests go. */
 export interface RoutesSpec {
   /** Host names; `*.example.com` takes all names below it, a lone `*` every host. */
@@ -145,6 +160,10 @@ export interface RoutesSpec {
   upstreams?: UpstreamPolicy[];
   /** Default: plain HTTP. */
   tls?: RoutesTls[];
+  /** Other namespaces that destinations may be in. The Gateway API answers 500 without. */
+  grants?: NamespaceGrant[];
+  /** Every Kubernetes Service that `kubernetes` destinations can name. Default: not checked. */
+  kubernetesServices?: KubernetesServiceFacts[];
 }
 
 /** What people and tools need to know of the routes: plain values, known in preview. */

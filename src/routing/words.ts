@@ -38,3 +38,10 @@ export function prefixPattern(matched: string, prefix: string): { match: string;
     ? { match: `^${quoteRegex(matched)}/?`, rewrite: "/" }
     : { match: `^${quoteRegex(matched)}`, rewrite: escapeSubstitution(to) };
 }
+
+/** A GEP-2257 duration, which has no fractions: 1.5 → `1s500ms`. */
+export function gepDuration(value: number): string {
+  const milliseconds = Math.round(value * 1000);
+  const [whole, rest] = [Math.floor(milliseconds / 1000), milliseconds % 1000];
+  return `${whole === 0 ? "" : `${whole}s`}${rest === 0 ? "" : `${rest}ms`}`;
+}

@@ -122,7 +122,7 @@ export async function liveMesh(options: { topics?: TopicSpec[]; nodes?: typeof l
     nodes,
     topics,
     images: liveImages,
-    crds: ["gateway-api"],
+    crds: ["gateway-api", "kgateway"],
   });
   const client = apiClient(ground.cluster.access, 60_000);
   const stacks: TestStack[] = [];

@@ -14,6 +14,7 @@ function args(more: Partial<GlooRoutesArgs> = {}): GlooRoutesArgs {
 }
 
 const gatewayType = "kubernetes:gateway.networking.k8s.io/v1:Gateway";
+const answerType = "kubernetes:gateway.kgateway.dev/v1alpha1:DirectResponse";
 const httpRouteType = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute";
 const glooGatewayType = "kubernetes:gateway.solo.io/v1:Gateway";
 const virtualServiceType = "kubernetes:gateway.solo.io/v1:VirtualService";
@@ -29,7 +30,7 @@ describe("GlooRoutes", () => {
   it("makes a Gateway and one HTTPRoute by default", async () => {
     const edge = new GlooRoutes("edge", args());
     await recorder.settle(edge);
-    expect(children()).toEqual([`${gatewayType} edge-gateway`, `${httpRouteType} edge-routes`]);
+    expect(children()).toEqual([`${answerType} edge-answer-404-b54ecc8a`, `${gatewayType} edge-gateway`, `${httpRouteType} edge-routes`]);
     expect(recorder.named("edge-gateway").inputs.spec).toEqual({
       gatewayClassName: "kgateway",
       listeners: [{ name: "http", port: 8080, protocol: "HTTP", allowedRoutes: { namespaces: { from: "Same" } } }],
@@ -54,6 +55,7 @@ describe("GlooRoutes", () => {
         timeouts: undefined,
       },
       { name: "risk", backendRefs: [{ name: "risk-v1-s1", port: 9090, weight: 1 }], timeouts: { request: "5s" } },
+      { name: "unknown-snapshot", backendRefs: [], timeouts: undefined },
     ]);
     expect(await valueOf(edge.gatewayName)).toBe("edge-gateway");
   });
@@ -75,7 +77,7 @@ describe("GlooRoutes", () => {
   it("attaches to a Gateway that exists", async () => {
     const edge = new GlooRoutes("edge", args({ gateway: { existing: { name: "shared", namespace: "infra" } } }));
     await recorder.settle(edge);
-    expect(children()).toEqual([`${httpRouteType} edge-routes`]);
+    expect(children()).toEqual([`${answerType} edge-answer-404-b54ecc8a`, `${httpRouteType} edge-routes`]);
     expect(recorder.named("edge-routes").inputs.spec.parentRefs).toEqual([{ name: "shared", namespace: "infra" }]);
     expect(await valueOf(edge.gatewayName)).toBe("shared");
   });
@@ -137,7 +139,7 @@ describe("GlooRoutes", () => {
       host: ["a.b"],
     };
     expect(failureOf(() => new GlooRoutes("edge", bad)).split("\n")).toEqual([
-      'glooRoutes "edge": host: "host" is not allowed: unknown key, perhaps hosts is meant; known keys are namespace, hosts, target, gateway, dimensions, services, routes, transforms',
+      'glooRoutes "edge": host: "host" is not allowed: unknown key, perhaps hosts is meant; known keys are namespace, hosts, target, gateway, dimensions, services, routes, upstreams, tls, grants, kubernetesServices, transforms',
       'glooRoutes "edge": gateway: "existing and create" is not allowed: exactly one of existing, create is allowed',
       'glooRoutes "edge": hosts: [] is not allowed: at least one host name is allowed; * alone takes every host',
       'glooRoutes "edge": routes[0].to[0].service.version: "v3" is not allowed: prices has the versions v1, v2',

@@ -61,7 +61,7 @@ describe("the index of matches", () => {
   it("finds what a look at every match in order finds", () => {
     let found = 0;
     fc.assert(
-      fc.property(fc.array(match, { maxLength: 12 }), fc.array(request, { minLength: 10, maxLength: 10 }), (list, requests) => {
+      fc.property(fc.array(match, { minLength: 4, maxLength: 16 }), fc.array(request, { minLength: 40, maxLength: 40 }), (list, requests) => {
         const entries = list.map((one) => ({ match: one }));
         const index = indexMatches(entries);
         for (const asked of requests) {
