@@ -32,10 +32,10 @@ export function parseRegex(text: string): Expression | { refused: string } {
   const state = { text, at: 0 };
   try {
     const expression = readAlternatives(state);
-    new RegExp(`^(?:${text})$`);
     if (state.at < text.length) {
       return { refused: `${text.slice(state.at, state.at + 1)} at character ${state.at + 1} closes nothing` };
     }
+    new RegExp(`^(?:${text})$`);
     return sizeOf(expression) > maxSize ? { refused: `it has more than ${maxSize} steps` } : expression;
   } catch (error) {
     return { refused: error instanceof Error ? error.message : String(error) };

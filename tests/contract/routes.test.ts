@@ -227,7 +227,7 @@ interface Answer {
   message: string;
 }
 
-const pluralOf = (kind: string): string => kind.toLowerCase().replace(/y$/, "ie") + "s";
+const pluralOf = (kind: string): string => kind.toLowerCase().replace(/([^aeiou])y$/, "$1ie") + "s";
 
 /** Server-side apply as a dry run with strict field validation. */
 async function apply(object: CustomObject<string, unknown>): Promise<Answer> {
@@ -381,8 +381,8 @@ describeTarget("Gloo", "gloo", (test) => {
     expect(answer.message).toContain("hosts");
   });
 
-  test("accepts the RouteTables of twenty thousand matches, and the VirtualService that refers to them", async () => {
-    const model = modelOf(many(400, 50), { target: "gloo" });
+  test("accepts the RouteTables of forty thousand matches, and the VirtualService that refers to them", async () => {
+    const model = modelOf(many(800, 50), { target: "gloo" });
     const others = emitGlooObjects(context, model).map(({ object }) => object);
     expect(others.map(({ kind }) => kind)).toContain("RouteTable");
     await expectAccepted([...others, ...vs(model)]);

@@ -61,16 +61,20 @@ describe("the index of matches", () => {
   it("finds what a look at every match in order finds", () => {
     let found = 0;
     fc.assert(
-      fc.property(fc.array(match, { minLength: 4, maxLength: 16 }), fc.array(request, { minLength: 40, maxLength: 40 }), (list, requests) => {
-        const entries = list.map((one) => ({ match: one }));
-        const index = indexMatches(entries);
-        for (const asked of requests) {
-          const wanted = entries.filter((entry) => matches(entry.match, asked)).sort((a, b) => compareMatches(a.match, b.match));
-          expect(index.all(asked)).toEqual(wanted);
-          expect(index.first(asked)).toEqual(wanted[0]);
-          found += wanted.length > 1 ? 1 : 0;
-        }
-      }),
+      fc.property(
+        fc.array(match, { minLength: 4, maxLength: 16 }),
+        fc.array(request, { minLength: 40, maxLength: 40 }),
+        (list, requests) => {
+          const entries = list.map((one) => ({ match: one }));
+          const index = indexMatches(entries);
+          for (const asked of requests) {
+            const wanted = entries.filter((entry) => matches(entry.match, asked)).sort((a, b) => compareMatches(a.match, b.match));
+            expect(index.all(asked)).toEqual(wanted);
+            expect(index.first(asked)).toEqual(wanted[0]);
+            found += wanted.length > 1 ? 1 : 0;
+          }
+        },
+      ),
       { numRuns: 400 },
     );
     expect(found).toBeGreaterThan(500);
