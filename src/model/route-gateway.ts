@@ -5,10 +5,11 @@
 import type { Problems } from "./errors";
 import type { SourcedEntry } from "./route-checks";
 import { formatMatch, formatRequest } from "./route-format";
+import { extraConditions, trueConditions } from "./route-extra";
 import { comparePrecedence } from "./route-match";
 import { groupBy } from "./route-pairs";
 import { pathStart } from "./route-patterns";
-import type { AtomicMatch, RouteTable, VirtualHost } from "./route-table";
+import type { AtomicMatch, RouteTable } from "./route-table";
 import { intersect, minimalRequest, witnessHost } from "./route-witness";
 
 /** Limits of one `HTTPRoute` (Gateway API v1.6.1, standard channel). Rules and matches are spread over several; the rest cannot be. */
@@ -21,41 +22,6 @@ export const httpRouteLimits = {
   headers: 16,
   queryParams: 16,
 } as const;
-
-/** Headers that Envoy sets on every request before it looks for a route, if the client has not: a condition that they are there is always true. */
-export const alwaysThere = ["x-forwarded-proto", "x-request-id"] as const;
-
-/**
- * How many conditions that are always true each match needs so that the counts alone give our order. Among matches of one path, levels are gone
- * through from the least specific up, and one more is added wherever the counts would not rise: that is at guards only.
- */
-export function extraConditions({ order }: VirtualHost): Map<AtomicMatch, number> {
-  const extra = new Map<AtomicMatch, number>();
-  const groups = groupBy(order, ({ match }) => `${match.path.kind} ${match.path.value} ${match.method !== undefined}`);
-  for (const group of groups.values()) {
-    if (group.every(({ match }) => match.guard === undefined)) {
-      continue;
-    }
-    let added = 0;
-    let below: AtomicMatch | undefined;
-    let count = [-1, -1];
-    for (const { match } of [...group].sort((a, b) => comparePrecedence(b.match, a.match))) {
-      if (below === undefined || comparePrecedence(match, below) !== 0) {
-        while (!rises(count, [match.headers.length + added, match.query.length])) {
-          added += 1;
-        }
-        count = [match.headers.length + added, match.query.length];
-        below = match;
-      }
-      extra.set(match, added);
-    }
-  }
-  return extra;
-}
-
-function rises([headers = 0, query = 0]: number[], [nextHeaders = 0, nextQuery = 0]: number[]): boolean {
-  return nextHeaders > headers || (nextHeaders === headers && nextQuery > query);
-}
 
 /** Notes what no number of HTTPRoutes could say. `order`: the entries of one virtual host. */
 export function checkGatewayOrder(problems: Problems, order: readonly SourcedEntry[], hosts: readonly string[]): void {
@@ -76,7 +42,7 @@ export function checkGatewayOrder(problems: Problems, order: readonly SourcedEnt
         `an HTTPRoute match takes at most ${limits.headers} headers and ${limits.queryParams} query parameters, dimensions included`,
       );
     }
-    if (added > alwaysThere.length) {
+    if (trueConditions(entry.match, added).length < added) {
       note(entry, "fewer levels of headers on this path are needed: HTTPRoutes cannot order so many beside the guard of its snapshots");
     }
   }

@@ -28,7 +28,7 @@ function rankKey({ method, headers, query, guard }: AtomicMatch): string {
 }
 
 /** The names that a match tests, those with exact values apart. */
-function shapeKey({ match }: RouteEntry): string {
+export function shapeKey({ match }: RouteEntry): string {
   const names = (list: readonly ValueMatch[]): string[] => list.map(({ name, kind }) => (kind === "exact" ? name : `~${name}`));
   return JSON.stringify([names(match.headers), names(match.query)]);
 }

@@ -8,7 +8,7 @@ import type {
   HttpValueMatch,
 } from "../kubernetes/custom-resources";
 import { dnsName } from "../model/names";
-import { alwaysThere } from "../model/route-gateway";
+import { trueConditions } from "../model/route-extra";
 import { matchKey } from "../model/route-match";
 import {
   httpRouteLimits,
@@ -83,8 +83,9 @@ function emitService({ name, namespace, port }: ServiceTarget): HttpBackendRef {
   return { name, ...(namespace === undefined ? {} : { namespace }), port };
 }
 
-function emitMatch({ path, method, headers, query }: AtomicMatch, extra: number): HttpRouteMatch {
-  const always = alwaysThere.slice(0, extra).map((name): HttpValueMatch => ({ type: "RegularExpression", name, value: ".+" }));
+function emitMatch(match: AtomicMatch, extra: number): HttpRouteMatch {
+  const { path, method, headers, query } = match;
+  const always = trueConditions(match, extra).map((name): HttpValueMatch => ({ type: "RegularExpression", name, value: ".+" }));
   const allHeaders = [...headers.map(emitValue), ...always];
   return {
     path: emitPath(path),

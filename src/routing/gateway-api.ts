@@ -2,7 +2,7 @@
 import type { CustomObject, GatewayListener, GatewaySpec, HttpRouteRule, HttpRouteSpec } from "../kubernetes/custom-resources";
 import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { contentHash, dnsName } from "../model/names";
-import { extraConditions } from "../model/route-gateway";
+import { extraConditions } from "../model/route-extra";
 import { httpRouteLimits, type RouteRule, type RouteTable, type TableTls, type VirtualHost } from "../model/routes";
 import { emitRules } from "./gateway-api-rules";
 import { splitByName } from "./pages";

@@ -67,8 +67,8 @@ function glooValue({ value, regex }: GlooValueMatch, given: string | undefined):
 
 const wholeText = (regex: string, text: string): boolean => new RegExp(`^(?:${regex})$`).test(text);
 
-/** What Envoy sets on every request before it looks for a route. */
-const setByEnvoy = { "x-forwarded-proto": "http", "x-request-id": "4bf92f35" };
+/** What every request has when Envoy looks for a route. */
+const setByEnvoy = { host: "mesh.example.test", "x-forwarded-proto": "http", "x-request-id": "4bf92f35" };
 
 /**
  * Gateway API v1: among all matches of all rules of all routes the one with the highest precedence; a regular expression goes before every prefix, as
