@@ -12,6 +12,7 @@ import type {
 } from "../kubernetes/istio-resources";
 import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { contentHash, dnsName } from "../model/names";
+import { matchesHost } from "../model/route-match";
 import type { RouteTable, Upstream } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
 import { emitIstioRoute, groupNeighbours } from "./istio-route";
@@ -47,24 +48,40 @@ export function emitIstioGateway<N>(
   return { ...head(context, "Gateway", gatewayName(context), "gateway"), spec: { selector, servers: [plain, ...secure] } };
 }
 
-/** One VirtualService for each group of hosts with the same rules. `gateway`: another one than ours, as `namespace/name`. */
+/**
+ * One VirtualService for each group of hosts with the same rules, or several where a wildcard of the group covers another of its hosts: Istio's webhook
+ * refuses both in one object.
+ *
+ * @param gateway another one than ours, as `namespace/name`
+ */
 export function emitIstioVirtualServices<N>(
   context: EmitContext<N>,
   table: RouteTable,
   gateway: string = gatewayName(context),
 ): CustomObject<N, IstioVirtualServiceSpec>[] {
-  return table.virtualHosts.map(({ hosts, order }) => {
-    // By the hosts, not by the place in the list, which changes with the others.
-    const key = table.virtualHosts.length === 1 ? [] : [contentHash(hosts).slice(0, 8)];
-    return {
-      ...head(context, "VirtualService", dnsName(context.name, "routes", ...key), "routes"),
-      spec: {
-        hosts,
-        gateways: [gateway],
-        http: groupNeighbours(order).map((group) => emitIstioRoute((destination) => istioHost(context.name, destination), group)),
-      },
-    };
+  const services = table.virtualHosts.flatMap(({ hosts, order }) => {
+    const http = groupNeighbours(order).map((group) => emitIstioRoute((destination) => istioHost(context.name, destination), group));
+    return withoutOverlaps(hosts).map((part): IstioVirtualServiceSpec => ({ hosts: part, gateways: [gateway], http }));
   });
+  return services.map((spec) => {
+    // By the hosts, not by the place in the list, which changes with the others.
+    const key = services.length === 1 ? [] : [contentHash(spec.hosts).slice(0, 8)];
+    return { ...head(context, "VirtualService", dnsName(context.name, "routes", ...key), "routes"), spec };
+  });
+}
+
+/** Parts of a list of hosts in each of which no host lies under another. */
+function withoutOverlaps(hosts: readonly string[]): string[][] {
+  const parts: string[][] = [];
+  for (const host of hosts) {
+    const part = parts.find((others) => others.every((other) => !matchesHost(other, host) && !matchesHost(host, other)));
+    if (part === undefined) {
+      parts.push([host]);
+    } else {
+      part.push(host);
+    }
+  }
+  return parts;
 }
 
 /** How destinations are spoken to; none for those of which nothing is said. */

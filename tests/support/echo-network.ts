@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { startEnvoyProcess } from "../../tools/live/envoy";
 import { untilListening } from "../../tools/live/services-listening";
+import { isAlive, recordedProcesses } from "../../tools/processes";
 import { privateNetwork, type PrivateNetwork } from "./private-network";
 
 /** A question to a gateway. */
@@ -46,9 +47,11 @@ export interface Seen {
   headers: Record<string, string>;
 }
 
-export interface EchoNetwork extends PrivateNetwork {
+export interface EchoNetwork extends Omit<PrivateNetwork, "stop"> {
   /** Asks all questions over a few connections, in any order; answers are in the order of the questions. */
   ask(questions: readonly Question[], connections?: number): Promise<Answer[]>;
+  /** Ends everything inside, and removes the folder. Returns the names of processes that are left. */
+  stop(): Promise<string[]>;
 }
 
 /** The address of pod `number`, 0 to 65 000. */
@@ -90,7 +93,12 @@ export async function echoNetwork(binary: string, look: readonly string[] = []):
     await pipeline(child.stdout!, createWriteStream(got));
     return JSON.parse(readFileSync(got, "utf8")) as Answer[];
   };
-  return { ...network, ask };
+  const stop = async (): Promise<string[]> => {
+    const started = recordedProcesses(join(network.place.folder, "pids"));
+    await network.stop();
+    return started.filter(isAlive).map(({ name }) => name);
+  };
+  return { ...network, ask, stop };
 }
 
 function echoBootstrap(admin: string, look: readonly string[]): object {

@@ -1,0 +1,51 @@
+/** What the referees with a control plane have in common: an embedded API server, and sets of routes as objects in it. */
+import type { CustomObject } from "../../src/kubernetes/custom-resources";
+import { applyAll, pathOf } from "./apply";
+import { testCluster, type TestCluster } from "./cluster";
+import { podObjects } from "./differential";
+import type { EchoNetwork } from "./echo-network";
+import { markerSet, refereePort, type Served, untilMarked } from "./referees";
+
+type AnyObject = CustomObject<string, unknown>;
+
+/** The namespace of everything. */
+export const refereeNamespace = "default";
+
+/** A cluster in which pods of the network are known as Services. */
+export async function refereeCluster(name: string): Promise<TestCluster> {
+  const cluster = await testCluster({ name });
+  await applyAll(cluster, podObjects(refereeNamespace));
+  return cluster;
+}
+
+/**
+ * Keeps the objects of sets in a cluster as Pulumi would: what is new or changed first, then what is gone.
+ *
+ * @param emit the objects of one set, each with a kind and a name of its own
+ */
+export function objectKeeper(
+  cluster: TestCluster,
+  network: EchoNetwork,
+  emit: (set: Served) => AnyObject[],
+): { serve: (sets: readonly Served[]) => Promise<AnyObject[]>; keep: (set: Served) => Promise<void> } {
+  const kept = new Map<string, Map<string, AnyObject>>();
+  let times = 0;
+  const keep = async (set: Served): Promise<void> => {
+    const before = kept.get(set.name) ?? new Map<string, AnyObject>();
+    const after = new Map(emit(set).map((object) => [pathOf(object), object]));
+    const changed = [...after].filter(([path, object]) => JSON.stringify(before.get(path)) !== JSON.stringify(object));
+    await applyAll(
+      cluster,
+      changed.map(([, object]) => object),
+    );
+    for (const path of before.keys()) if (!after.has(path)) await cluster.request("DELETE", path);
+    kept.set(set.name, after);
+  };
+  const serve = async (sets: readonly Served[]): Promise<AnyObject[]> => {
+    for (const set of sets) await keep(set);
+    await keep(markerSet((times += 1)));
+    await untilMarked(network, refereePort, times);
+    return [...kept.values()].flatMap((objects) => [...objects.values()]);
+  };
+  return { serve, keep };
+}

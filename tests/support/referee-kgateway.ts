@@ -1,0 +1,50 @@
+/** kgateway as a referee. */
+import { emitGateway, emitHttpRoutes } from "../../src/routing/gateway-api";
+import { findGatewayPrograms, startGateway } from "../../tools/live/gateway";
+import { isAlive } from "../../tools/processes";
+import { applyAll } from "./apply";
+import { crdsMissing, sharedCrds } from "./crds";
+import { echoNetwork } from "./echo-network";
+import { namespacesMissing } from "./private-network";
+import { shownHeaders } from "./random-routes";
+import { objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
+import { refereePort, type Referee, type RefereeSource } from "./referees";
+
+const programs = findGatewayPrograms();
+
+/** Our Gateway API emitter, kgateway's controller with strict validation, and Envoy. */
+export const kgatewayReferee: RefereeSource = {
+  title: "the Gateway API emitter, kgateway and Envoy",
+  missing:
+    programs === undefined
+      ? "kgateway and Envoy are not cached: npm run test:all gets them"
+      : (namespacesMissing() ?? crdsMissing("kgateway")),
+  start: startKgatewayReferee,
+};
+
+async function startKgatewayReferee(): Promise<Referee> {
+  const [cluster, network] = await Promise.all([refereeCluster("kgateway"), echoNetwork(programs!.envoy, shownHeaders)]);
+  const gateway = { namespace, name: "edge-gateway" };
+  const service = await startGateway({ ...network.place, access: cluster.info.access, gateway, programs, crdFolder: sharedCrds });
+  await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort)]);
+  const keeper = objectKeeper(cluster, network, ({ name, table }) =>
+    emitHttpRoutes({ name, namespace }, table, { name: gateway.name }).map(({ object }) => object),
+  );
+  return {
+    network,
+    port: refereePort,
+    target: "gatewayApi",
+    serve: async (sets) => {
+      const objects = await keeper.serve(sets);
+      await service.ready({ routes: objects.filter(({ kind }) => kind === "HTTPRoute").length, seconds: 300 });
+    },
+    problems: () => service.problems(),
+    apply: (more) => applyAll(cluster, more),
+    stop: async () => {
+      await service.stop();
+      const left = service.processes.filter(isAlive).map(({ name }) => name);
+      await cluster.stop();
+      return [...left, ...(await network.stop())];
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/** The tests that every referee has to pass: random models, then one feature after the other. */
+import { compareAnswers, firstOf, missingFeatures } from "./differential";
+import { randomModels } from "./random-routes";
+import type { Referee, RefereeSource } from "./referees";
+
+/** How many models, and of which seed; `ROUTES_MODELS` and `ROUTES_SEED` say otherwise. */
+const seed = Number(process.env["ROUTES_SEED"] ?? 20_261_121);
+
+/**
+ * Declares the tests.
+ *
+ * @param models how many random models
+ * @param without features that the target cannot say
+ * @param more further tests, which get the running referee
+ */
+export function describeReferee(
+  { title, missing, start }: RefereeSource,
+  models: number,
+  without: readonly string[],
+  more: (referee: () => Referee) => void = () => undefined,
+): void {
+  const count = Number(process.env["ROUTES_MODELS"] ?? models);
+  (missing === undefined ? describe : describe.skip)(missing === undefined ? title : `${title} (${missing})`, () => {
+    let referee: Referee;
+    let stopped = false;
+    beforeAll(async () => {
+      referee = await start();
+    });
+    afterAll(async () => {
+      if (!stopped) await referee?.stop();
+    });
+
+    it(`send the requests of ${count} random models (seed ${seed}) where our matcher says`, async () => {
+      const random = randomModels(seed, count, (number) => `m${number}.test`, { target: referee.target });
+      expect(missingFeatures(random, without)).toEqual([]);
+      await referee.serve(random.map(({ table }, number) => ({ name: `m${number}`, table })));
+      expect(await referee.problems()).toEqual([]);
+      const comparison = await compareAnswers(referee.network, referee.port, random);
+      expect(firstOf(comparison)).toBe("");
+      expect(comparison.matched).toBeGreaterThan(3 * count);
+      expect(await referee.problems()).toEqual([]);
+    });
+
+    more(() => referee);
+
+    it("leave no process behind", async () => {
+      stopped = true;
+      expect(await referee.stop()).toEqual([]);
+    });
+  });
+}

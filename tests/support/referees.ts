@@ -1,0 +1,60 @@
+/**
+ * The referees of routes, each behind the same three verbs: a real Envoy with what our Envoy emitter says, the real kgateway with a real Envoy, the real
+ * Istio with a real Envoy. None of them knows our matcher.
+ */
+import type { CustomObject } from "../../src/kubernetes/custom-resources";
+import { normalizeRoutes, type RouteTable, type RouteTarget } from "../../src/model/routes";
+import { eventually } from "./cluster";
+import type { EchoNetwork } from "./echo-network";
+
+/** Where referees listen in their network. */
+export const refereePort = 8000;
+
+/** One set of routes. */
+export interface Served {
+  /** Name of the GlooRoutes, unique. */
+  name: string;
+  table: RouteTable;
+}
+
+/** A gateway that somebody else has written. */
+export interface Referee {
+  network: EchoNetwork;
+  /** Where it listens in the network. */
+  port: number;
+  /** What routes have to be compiled for. */
+  target: RouteTarget;
+  /** Serves these sets, and no longer those of the same name that it served. Returns when all of them are served. */
+  serve(sets: readonly Served[]): Promise<void>;
+  /** Every condition that is not true, every object that is not accepted, everything that Envoy has rejected. */
+  problems(): Promise<string[]>;
+  /** Objects of Kubernetes that routes refer to, such as Secrets. */
+  apply(objects: readonly CustomObject<string, unknown>[]): Promise<void>;
+  /** Ends it, its network and its cluster; afterwards none of its processes is left. Returns those that are. */
+  stop(): Promise<string[]>;
+}
+
+/** How a referee is had; `missing` says why not. */
+export interface RefereeSource {
+  title: string;
+  missing: string | undefined;
+  start(): Promise<Referee>;
+}
+
+/** A host that is served last, so that everything is served when it is. */
+const markerHost = "marker.test";
+
+/** One more set, whose answer says how often it was changed. */
+export function markerSet(times: number): Served {
+  const response = { status: 200, body: `marker ${times}` };
+  return {
+    name: "marker",
+    table: normalizeRoutes("marker", { hosts: [markerHost], services: [], routes: [{ name: "marker", match: [{}], response }] }),
+  };
+}
+
+/** Waits until the marker answers so. */
+export async function untilMarked(network: EchoNetwork, port: number, times: number, seconds = 120): Promise<void> {
+  const question = { port, method: "GET", host: markerHost, path: "/", headers: {} };
+  await eventually(`marker ${times}`, async () => (await network.ask([question], 1))[0].body === `marker ${times}`, seconds);
+}
