@@ -105,7 +105,7 @@ export interface IstioTrafficPolicy {
       httpCookie?: { name: string; ttl: string };
       httpQueryParameterName?: string;
       useSourceIp?: boolean;
-      maglev?: object;
+      maglev?: { tableSize: number };
       ringHash?: object;
     };
     localityLbSetting?: { enabled: boolean; failoverPriority: string[] };

@@ -16,6 +16,9 @@ import { seconds } from "./words";
 /** A text in which the namespace of the routes stands, which may be known later than the rest. */
 export type InNamespace<N> = (text: (namespace: string) => string) => N;
 
+/** Envoy's default; Istio's webhook wants it said, and it must be a prime number. */
+const maglevTableSize = 65_537;
+
 /** Label of the endpoints of a failover, by which places are told apart. */
 const placeLabel = (place: number): string => `compute-mesh.dev/place-${place}`;
 
@@ -94,7 +97,7 @@ function emitBalancer(destination: Destination, { hash }: UpstreamSettings): Pic
   const consistentHash =
     hash === undefined || key === undefined
       ? undefined
-      : { ...emitKey(key), ...(hash.algorithm === "maglev" ? { maglev: {} } : { ringHash: {} }) };
+      : { ...emitKey(key), ...(hash.algorithm === "maglev" ? { maglev: { tableSize: maglevTableSize } } : { ringHash: {} }) };
   const places = destination.kind === "failover" ? destination.places : [];
   const failoverPriority = places.slice(1).map((_place, index) => `${placeLabel(index)}=yes`);
   const balancer = {

@@ -2,13 +2,28 @@
 import { formatRequest, type RouteRule } from "../../src/model/routes";
 import type { CustomObject } from "../../src/kubernetes/custom-resources";
 import type { EchoNetwork } from "./echo-network";
-import { podAddress, podPort } from "./echo-network";
+import { oddPort, podAddress, podPort } from "./echo-network";
 import { type RandomModel, requestsFor, serviceNames } from "./random-routes";
 import { addressOf, complaint } from "./route-oracle";
 
-/** The address of the one pod behind each Service that random routes go to. */
-export const addressByService: ReadonlyMap<string, string> = new Map(serviceNames.map((name, index) => [name, podAddress(index)]));
-const serviceByAddress = new Map([...addressByService].map(([name, address]) => [address, name]));
+/** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odds` three. */
+const featureServices: [string, string[]][] = [
+  ...Array.from({ length: 20 }, (_unused, index): [string, string[]] => [`f${index}`, [podAddress(200 + index)]]),
+  ["many", Array.from({ length: 8 }, (_unused, index) => podAddress(300 + index))],
+  ["odd", [podAddress(0)]],
+  ["odds", [podAddress(401), podAddress(402), podAddress(403)]],
+];
+/** The addresses of the pods behind each Service. */
+export const addressesByService: ReadonlyMap<string, string[]> = new Map([
+  // Pod 0 is the odd one.
+  ...serviceNames.map((name, index): [string, string[]] => [name, [podAddress(index + 1)]]),
+  ...featureServices,
+]);
+/** The Service of each address. */
+export const serviceByAddress: ReadonlyMap<string, string> = new Map(
+  [...addressesByService].flatMap(([name, addresses]) => addresses.map((address): [string, string] => [address, name])),
+);
+const portOf = (service: string): number => (service.startsWith("odd") ? oddPort : podPort);
 
 /** What came out of it. */
 export interface Comparison {
@@ -38,22 +53,22 @@ export function firstOf({ asked, complaints }: Comparison, count = 5): string {
   return complaints.length === 0 ? "" : [`${complaints.length} of ${asked} answers differ`, ...complaints.slice(0, count)].join("\n");
 }
 
-/** Services with one pod each, without any controller. */
+/** The Services and their pods, without any controller. */
 export function podObjects(namespace: string): CustomObject<string, unknown>[] {
-  return [...addressByService].flatMap(([name, address]) => [
+  return [...addressesByService].flatMap(([name, addresses]) => [
     {
       apiVersion: "v1",
       kind: "Service",
       metadata: { name, namespace, labels: {} },
-      spec: { ports: [{ name: "http", port: podPort }] },
+      spec: { ports: [{ name: "http", port: portOf(name) }] },
     },
     {
       apiVersion: "discovery.k8s.io/v1",
       kind: "EndpointSlice",
       metadata: { name: `${name}-1`, namespace, labels: { "kubernetes.io/service-name": name } },
       addressType: "IPv4",
-      ports: [{ name: "http", port: podPort, protocol: "TCP" }],
-      endpoints: [{ addresses: [address], conditions: { ready: true } }],
+      ports: [{ name: "http", port: portOf(name), protocol: "TCP" }],
+      endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
     } as unknown as CustomObject<string, unknown>,
   ]);
 }

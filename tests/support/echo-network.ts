@@ -8,6 +8,7 @@ import { createWriteStream, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { startEnvoyProcess } from "../../tools/live/envoy";
+import { startServiceProcess } from "../../tools/live/services";
 import { untilListening } from "../../tools/live/services-listening";
 import { isAlive, recordedProcesses } from "../../tools/processes";
 import { privateNetwork, type PrivateNetwork } from "./private-network";
@@ -20,6 +21,8 @@ export interface Question {
   /** With the query. */
   path: string;
   headers: Record<string, string | string[]>;
+  /** Text to send through a WebSocket, once it is one. */
+  upgrade?: string;
 }
 
 /** What came back. */
@@ -28,10 +31,13 @@ export interface Answer {
   status: number;
   headers: Record<string, string>;
   body: string;
+  milliseconds: number;
 }
 
 /** Where every pod listens. */
 export const podPort = 8080;
+/** Where every pod listens as one that behaves as it is asked to (odd-pod.cjs). */
+export const oddPort = 9000;
 
 /** Prefix of the headers by which a pod says what it was asked: `destination`, `method`, `path`, `host`, and `header-…`. */
 const echo = "x-echo-";
@@ -43,6 +49,8 @@ export interface Seen {
   method: string;
   path: string;
   host: string;
+  /** `HTTP/1.1` or `HTTP/2`. */
+  protocol: string;
   /** Those request headers that it was told to look at, where they were there. */
   headers: Record<string, string>;
 }
@@ -69,6 +77,7 @@ export function seenBy({ headers }: Answer): Seen | undefined {
     method: headers[`${echo}method`],
     path: headers[`${echo}path`],
     host: headers[`${echo}host`],
+    protocol: headers[`${echo}protocol`],
     headers: Object.fromEntries(shown.map(([name, value]) => [name.slice(`${echo}header-`.length), value])),
   };
 }
@@ -82,7 +91,12 @@ export function seenBy({ headers }: Answer): Seen | undefined {
 export async function echoNetwork(binary: string, look: readonly string[] = []): Promise<EchoNetwork> {
   const network = await privateNetwork(["198.18.0.0/16"]);
   const pods = await startEnvoyProcess(network.place, binary, "envoy-pods", (admin) => echoBootstrap(admin, look));
-  await untilListening("pods", { ...network.place, address: "198.18.1.1" }, [pods.recorded], [podPort]);
+  const odd = await startServiceProcess(network.place, {
+    name: "odd-pod",
+    binary: process.execPath,
+    args: [join(__dirname, "odd-pod.cjs"), String(oddPort)],
+  });
+  await untilListening("pods", { ...network.place, address: podAddress(0) }, [pods.recorded, odd], [podPort, oddPort]);
   let times = 0;
   const ask = async (questions: readonly Question[], connections = 16): Promise<Answer[]> => {
     times += 1;
@@ -107,6 +121,7 @@ function echoBootstrap(admin: string, look: readonly string[]): object {
     method: "%REQ(:METHOD)%",
     path: "%REQ(:PATH)%",
     host: "%REQ(:AUTHORITY)%",
+    protocol: "%PROTOCOL%",
     ...Object.fromEntries(look.map((name) => [`header-${name}`, `%REQ(${name})%`])),
   };
   const addHeaders = Object.entries(shown).map(([name, value]) => ({ header: { key: `${echo}${name}`, value } }));

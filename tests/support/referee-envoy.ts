@@ -2,7 +2,7 @@
 import type { RouteTable } from "../../src/model/routes";
 import { emitEnvoy, type EnvoyContext } from "../../src/routing/envoy";
 import { startEnvoyOfFiles } from "../../tools/live/envoy-files";
-import { addressByService } from "./differential";
+import { addressesByService } from "./differential";
 import { echoNetwork } from "./echo-network";
 import { namespacesMissing } from "./private-network";
 import { shownHeaders } from "./random-routes";
@@ -25,7 +25,7 @@ export async function startEnvoyReferee(more: Partial<EnvoyContext> = {}): Promi
     name: "edge",
     namespace: "default",
     listen: { socket_address: { address: "0.0.0.0", port_value: refereePort } },
-    endpoints: ({ name, port }) => [{ address: addressByService.get(name) ?? "198.18.255.255", port }],
+    endpoints: ({ name, port }) => (addressesByService.get(name) ?? []).map((address) => ({ address, port })),
     ...more,
   };
   const tables = new Map<string, RouteTable>();

@@ -1,6 +1,7 @@
 /** The tests that every referee has to pass: random models, then one feature after the other. */
 import { compareAnswers, firstOf, missingFeatures } from "./differential";
 import { randomModels } from "./random-routes";
+import { checkFeature, features } from "./referee-features";
 import type { Referee, RefereeSource } from "./referees";
 
 /** How many models, and of which seed; `ROUTES_MODELS` and `ROUTES_SEED` say otherwise. */
@@ -39,6 +40,11 @@ export function describeReferee(
       expect(firstOf(comparison)).toBe("");
       expect(comparison.matched).toBeGreaterThan(3 * count);
       expect(await referee.problems()).toEqual([]);
+    });
+
+    describe("features", () => {
+      const names = Object.keys(features).map((name) => [name, features[name].promise] as const);
+      it.each(names.filter(([name]) => !without.includes(name)))("%s: %s", (name) => checkFeature(referee, name));
     });
 
     more(() => referee);
