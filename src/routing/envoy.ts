@@ -141,9 +141,8 @@ function emitManager(context: EnvoyContext, table: RouteTable, virtualHosts: Env
     // What Envoy's guide for edges asks for: nobody gets past a prefix with dots in the path, or into trusted headers.
     use_remote_address: true,
     normalize_path: true,
-    // A host is the same with and without a port, as in the Gateway API.
-    strip_any_host_port: true,
-    route_config: { name: context.name, virtual_hosts: virtualHosts },
+    // A host is the same with and without a port, as in the Gateway API; the destination, and whoever is sent elsewhere, sees it as it came.
+    route_config: { name: context.name, ignore_port_in_host_matching: true, virtual_hosts: virtualHosts },
     http_filters: [
       filter("fault", "fault.v3.HTTPFault"),
       filter("cors", "cors.v3.Cors"),

@@ -4,4 +4,4 @@ import { describeReferee } from "../support/referee-tests";
 
 jest.setTimeout(600_000);
 
-describeReferee(envoyReferee, 2000, []);
+describeReferee(envoyReferee, { models: 2000, requests: 20_000 }, []);

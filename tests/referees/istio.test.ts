@@ -4,4 +4,4 @@ import { describeReferee } from "../support/referee-tests";
 
 jest.setTimeout(600_000);
 
-describeReferee(istioReferee, 250, ["redirect prefix"]);
+describeReferee(istioReferee, { models: 250, requests: 30_000 }, ["redirect prefix"]);

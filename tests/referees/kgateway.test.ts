@@ -4,4 +4,4 @@ import { describeReferee } from "../support/referee-tests";
 
 jest.setTimeout(900_000);
 
-describeReferee(kgatewayReferee, 250, []);
+describeReferee(kgatewayReferee, { models: 250, requests: 100_000 }, []);

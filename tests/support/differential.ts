@@ -6,12 +6,14 @@ import { oddPort, podAddress, podPort } from "./echo-network";
 import { type RandomModel, requestsFor, serviceNames } from "./random-routes";
 import { addressOf, complaint } from "./route-oracle";
 
-/** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odds` three. */
+/** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odds` three; the one of `near` and that of `far` have to be started. */
 const featureServices: [string, string[]][] = [
   ...Array.from({ length: 20 }, (_unused, index): [string, string[]] => [`f${index}`, [podAddress(200 + index)]]),
   ["many", Array.from({ length: 8 }, (_unused, index) => podAddress(300 + index))],
   ["odd", [podAddress(0)]],
   ["odds", [podAddress(401), podAddress(402), podAddress(403)]],
+  ["near", [podAddress(500)]],
+  ["far", [podAddress(501)]],
 ];
 /** The addresses of the pods behind each Service. */
 export const addressesByService: ReadonlyMap<string, string[]> = new Map([
@@ -23,7 +25,10 @@ export const addressesByService: ReadonlyMap<string, string[]> = new Map([
 export const serviceByAddress: ReadonlyMap<string, string> = new Map(
   [...addressesByService].flatMap(([name, addresses]) => addresses.map((address): [string, string] => [address, name])),
 );
-const portOf = (service: string): number => (service.startsWith("odd") ? oddPort : podPort);
+/** Where pods listen that are started one by one. */
+export const mortalPort = 9100;
+const portOf = (service: string): number =>
+  service.startsWith("odd") ? oddPort : service === "near" || service === "far" ? mortalPort : podPort;
 
 /** What came out of it. */
 export interface Comparison {
@@ -62,15 +67,20 @@ export function podObjects(namespace: string): CustomObject<string, unknown>[] {
       metadata: { name, namespace, labels: {} },
       spec: { ports: [{ name: "http", port: portOf(name) }] },
     },
-    {
-      apiVersion: "discovery.k8s.io/v1",
-      kind: "EndpointSlice",
-      metadata: { name: `${name}-1`, namespace, labels: { "kubernetes.io/service-name": name } },
-      addressType: "IPv4",
-      ports: [{ name: "http", port: portOf(name), protocol: "TCP" }],
-      endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
-    } as unknown as CustomObject<string, unknown>,
+    endpointSlice(namespace, name, addresses),
   ]);
+}
+
+/** The pods of a Service. */
+export function endpointSlice(namespace: string, service: string, addresses: readonly string[]): CustomObject<string, unknown> {
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: `${service}-1`, namespace, labels: { "kubernetes.io/service-name": service } },
+    addressType: "IPv4",
+    ports: [{ name: "http", port: portOf(service), protocol: "TCP" }],
+    endpoints: addresses.map((address) => ({ addresses: [address], conditions: { ready: true } })),
+  } as unknown as CustomObject<string, unknown>;
 }
 
 /** What random models must say among them, or the comparison would prove less than it seems to. */

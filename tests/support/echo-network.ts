@@ -3,7 +3,7 @@
  *
  * All pods are one more Envoy, whose answers say by which address it was reached: a thousand destinations cost as much as one.
  */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { createWriteStream, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -55,9 +55,36 @@ export interface Seen {
   headers: Record<string, string>;
 }
 
+/** A question that is asked again and again with the method GET. */
+export interface HammerQuestion {
+  port: number;
+  host: string;
+  path: string;
+  headers: Record<string, string>;
+  /** Addresses of the pods that may answer it. */
+  allowed: readonly string[];
+}
+
+/** What came of it. */
+export interface HammerResult {
+  asked: number;
+  /** How many of them a pod answered. */
+  answered: number;
+  /** How often each status came; 0 is a broken connection. */
+  statuses: Record<string, number>;
+  /** Answers of a pod that may not. */
+  leaks: object[];
+}
+
+export interface Hammer {
+  stop(): Promise<HammerResult>;
+}
+
 export interface EchoNetwork extends Omit<PrivateNetwork, "stop"> {
   /** Asks all questions over a few connections, in any order; answers are in the order of the questions. */
   ask(questions: readonly Question[], connections?: number): Promise<Answer[]>;
+  /** Asks the same questions again and again until `stop` is called. */
+  hammer(questions: readonly HammerQuestion[], connections?: number): Hammer;
   /** Ends everything inside, and removes the folder. Returns the names of processes that are left. */
   stop(): Promise<string[]>;
 }
@@ -107,12 +134,29 @@ export async function echoNetwork(binary: string, look: readonly string[] = []):
     await pipeline(child.stdout!, createWriteStream(got));
     return JSON.parse(readFileSync(got, "utf8")) as Answer[];
   };
+  const hammer = (questions: readonly HammerQuestion[], connections = 8): Hammer => {
+    times += 1;
+    const file = join(network.place.folder, `hammer-${times}.json`);
+    writeFileSync(file, JSON.stringify({ questions, connections }));
+    const [command, ...args] = [...network.place.prefix, process.execPath, join(__dirname, "hammer.cjs"), file];
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] });
+    const chunks: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+    const ended = new Promise<void>((resolve, reject) => child.once("close", resolve).once("error", reject));
+    return {
+      stop: async () => {
+        child.stdin.end();
+        await ended;
+        return JSON.parse(Buffer.concat(chunks).toString()) as HammerResult;
+      },
+    };
+  };
   const stop = async (): Promise<string[]> => {
     const started = recordedProcesses(join(network.place.folder, "pids"));
     await network.stop();
     return started.filter(isAlive).map(({ name }) => name);
   };
-  return { ...network, ask, stop };
+  return { ...network, ask, hammer, stop };
 }
 
 function echoBootstrap(admin: string, look: readonly string[]): object {

@@ -29,7 +29,7 @@ async function startIstioReferee(): Promise<Referee> {
   const anyHost = { hosts: ["*"], virtualHosts: [], rules: [], upstreams: [], tls: [] };
   const gatewayObject = emitIstioGateway({ name: "edge", namespace }, anyHost, ingressLabels, {
     http: refereePort,
-    https: refereePort + 1,
+    https: 443,
   });
   await applyAll(cluster, [gatewayObject]);
   const keeper = objectKeeper(cluster, network, ({ name, table }) => {

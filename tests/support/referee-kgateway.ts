@@ -1,5 +1,6 @@
 /** kgateway as a referee. */
 import { emitGateway, emitHttpRoutes } from "../../src/routing/gateway-api";
+import { emitKgatewayObjects } from "../../src/routing/kgateway";
 import { findGatewayPrograms, startGateway } from "../../tools/live/gateway";
 import { isAlive } from "../../tools/processes";
 import { applyAll } from "./apply";
@@ -27,9 +28,12 @@ async function startKgatewayReferee(): Promise<Referee> {
   const gateway = { namespace, name: "edge-gateway" };
   const service = await startGateway({ ...network.place, access: cluster.info.access, gateway, programs, crdFolder: sharedCrds });
   await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort)]);
-  const keeper = objectKeeper(cluster, network, ({ name, table }) =>
-    emitHttpRoutes({ name, namespace }, table, { name: gateway.name }).map(({ object }) => object),
-  );
+  const keeper = objectKeeper(cluster, network, ({ name, table }) => {
+    const context = { name, namespace, inNamespace: (text: (namespace: string) => string): string => text(namespace) };
+    const pages = emitHttpRoutes(context, table, { name: gateway.name });
+    const companions = emitKgatewayObjects(context, table, pages, gateway.name);
+    return [...companions, ...pages].map(({ object }) => object);
+  });
   return {
     network,
     port: refereePort,

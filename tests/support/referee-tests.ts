@@ -1,7 +1,9 @@
 /** The tests that every referee has to pass: random models, then one feature after the other. */
 import { compareAnswers, firstOf, missingFeatures } from "./differential";
 import { randomModels } from "./random-routes";
+import { checkFailover } from "./referee-failover";
 import { checkFeature, features } from "./referee-features";
+import { checkIsolation } from "./referee-isolation";
 import type { Referee, RefereeSource } from "./referees";
 
 /** How many models, and of which seed; `ROUTES_MODELS` and `ROUTES_SEED` say otherwise. */
@@ -10,13 +12,14 @@ const seed = Number(process.env["ROUTES_SEED"] ?? 20_261_121);
 /**
  * Declares the tests.
  *
- * @param models how many random models
+ * @param models how many random models there are
+ * @param requests how many requests prove that snapshots stay apart
  * @param without features that the target cannot say
  * @param more further tests, which get the running referee
  */
 export function describeReferee(
   { title, missing, start }: RefereeSource,
-  models: number,
+  { models, requests }: { models: number; requests: number },
   without: readonly string[],
   more: (referee: () => Referee) => void = () => undefined,
 ): void {
@@ -45,6 +48,23 @@ export function describeReferee(
     describe("features", () => {
       const names = Object.keys(features).map((name) => [name, features[name].promise] as const);
       it.each(names.filter(([name]) => !without.includes(name)))("%s: %s", (name) => checkFeature(referee, name));
+    });
+
+    it(`never answer from another snapshot while snapshots, versions and pods come and go (${requests} requests)`, async () => {
+      const result = await checkIsolation(referee, requests, 12);
+      process.stderr.write(`isolation: ${result.asked} requests, ${result.changes} changes, statuses ${JSON.stringify(result.statuses)}\n`);
+      expect(result.leaks).toEqual([]);
+      expect(result.answered).toBeGreaterThan(requests / 10);
+      expect(await referee.problems()).toEqual([]);
+    });
+
+    (without.includes("failover") ? it.skip : it)("lose no request while the near place dies and comes back", async () => {
+      const { asked, statuses, places } = await checkFailover(referee);
+      process.stderr.write(`failover: ${asked} requests, statuses ${JSON.stringify(statuses)}\n`);
+      expect(places).toEqual(["near", "far", "near"]);
+      expect(Object.keys(statuses)).toEqual(["200"]);
+      expect(asked).toBeGreaterThan(1000);
+      expect(await referee.problems()).toEqual([]);
     });
 
     more(() => referee);

@@ -7,8 +7,8 @@ import { normalizeRoutes, type RouteTable, type RouteTarget } from "../../src/mo
 import { eventually } from "./cluster";
 import type { EchoNetwork } from "./echo-network";
 
-/** Where referees listen in their network. */
-export const refereePort = 8000;
+/** Where referees listen in their network: kgateway names any other port in redirects, as the Gateway API says. */
+export const refereePort = 80;
 
 /** One set of routes. */
 export interface Served {
