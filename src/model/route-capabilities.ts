@@ -65,12 +65,7 @@ export const capabilities = {
   headerRegex: row("regular expression for a header", native, native, native),
   headerPresent: row("header is there", lowered("a regular expression for any value"), native, native),
   queryRegex: row("regular expression for a query parameter", native, native, native),
-  queryPresent: row(
-    "query parameter is there",
-    lowered("a regular expression for any value"),
-    native,
-    lowered("a regular expression for any value"),
-  ),
+  queryPresent: row("query parameter is there", lowered("a regular expression for any value"), native, native),
   dimensions: row(
     "snapshot, version, shard",
     lowered("headers or query parameters"),
@@ -84,7 +79,7 @@ export const capabilities = {
     lowered("a direct response, in order"),
     lowered("a direct response, in order"),
   ),
-  weights: row("weighted destinations", native, native, lowered("weights become whole percents of the same proportion")),
+  weights: row("weighted destinations", native, native, native),
   sticky: row(
     "users stay on one version",
     lowered("ranges of the bucket header"),
@@ -119,7 +114,7 @@ export const capabilities = {
     "new prefix",
     native,
     lowered("one rewrite for the prefix itself and one for what is below"),
-    lowered("one rewrite for the prefix itself and one for what is below"),
+    lowered("a regular expression for the start of the path"),
   ),
   rewritePath: row(
     "new path",
@@ -130,9 +125,21 @@ export const capabilities = {
   rewriteRegex: row("new path by regular expression", native, native, native),
   rewriteHost: row("new host", native, native, native),
   redirect: row("redirect", native, native, native),
+  redirectSamePort: row(
+    "redirect to the port of the request",
+    degraded("it names the port of the listener where that is neither 80 nor 443, whatever the port of the request"),
+    native,
+    native,
+  ),
   redirectPrefix: row(
     "redirect with a new prefix",
     native,
+    lowered("one redirect for the prefix itself and one for what is below"),
+    refused("a redirect replaces the whole path there"),
+  ),
+  redirectRoot: row(
+    "redirect that takes the prefix away",
+    refused("kgateway 2.4 leaves two slashes at the start of the path"),
     lowered("one redirect for the prefix itself and one for what is below"),
     refused("a redirect replaces the whole path there"),
   ),

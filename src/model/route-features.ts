@@ -68,6 +68,8 @@ function policyFeatures(rule: RouteRule): [at: string, feature: RouteFeature][] 
     [rule.responseHeaders !== undefined, "responseHeaders", "responseHeaders"],
     [action.kind === "redirect", "redirect", "redirect"],
     [action.kind === "redirect" && action.prefix !== undefined, "redirect.prefix", "redirectPrefix"],
+    [action.kind === "redirect" && action.scheme === undefined && action.port === undefined, "redirect", "redirectSamePort"],
+    [takesPrefixAway(rule), "redirect.prefix", "redirectRoot"],
     [action.kind === "respond", "response", "response"],
     [action.kind === "delegate", "delegate", "delegate"],
     [mirrors.length > 0, "mirrors", "mirror"],
@@ -77,6 +79,10 @@ function policyFeatures(rule: RouteRule): [at: string, feature: RouteFeature][] 
     [rule.webSocket, "webSocket", "webSocket"],
   ];
   return asked.filter(([used]) => used).map(([, at, feature]) => [at, feature]);
+}
+
+function takesPrefixAway({ action, matches }: RouteRule): boolean {
+  return action.kind === "redirect" && action.prefix === "/" && matches.some(({ path }) => path.value !== "/");
 }
 
 function destinationFeatures(destination: Destination): (RouteFeature | false)[] {

@@ -195,5 +195,7 @@ function settingsOf(problems: Problems, destination: Destination, given: Setting
     ...first,
     healthCheck: first.healthCheck ?? { path: destination.healthPath, ...failoverHealth },
     outlierDetection: first.outlierDetection ?? failoverOutliers,
+    // All requests that were on their way to the place that died are tried again at the same moment; Envoy allows three at once.
+    circuitBreaker: { ...first.circuitBreaker, maxRetries: first.circuitBreaker?.maxRetries ?? 1024 },
   };
 }

@@ -48,16 +48,18 @@ export function emitRules(name: string, { order }: VirtualHost, extra: ReadonlyM
 function emitRule(name: string, rule: RouteRule, matches: AtomicMatch[], extra: ReadonlyMap<AtomicMatch, number>): HttpRouteRule[] {
   const limit = replacesPrefix(rule) ? 1 : httpRouteLimits.matchesPerRule;
   const pieces = splitByName(matches, matchKey, (list) => list.length <= limit);
-  const filters = emitFilters(name, rule);
   // Zero is no limit: a WebSocket ends when one side ends it.
   const timeout = rule.webSocket ? "0s" : rule.timeoutSeconds === undefined ? undefined : gepDuration(rule.timeoutSeconds);
-  return pieces.map(({ key, things }) => ({
-    name: dnsName(rule.name, ...(key === "" ? [] : [key])),
-    matches: things.map((match) => emitMatch(match, extra.get(match) ?? 0)),
-    ...(filters.length === 0 ? {} : { filters }),
-    backendRefs: emitBackends(name, rule),
-    ...(timeout === undefined ? {} : { timeouts: { request: timeout } }),
-  }));
+  return pieces.map(({ key, things }) => {
+    const filters = emitFilters(name, rule, things[0]?.path.value);
+    return {
+      name: dnsName(rule.name, ...(key === "" ? [] : [key])),
+      matches: things.map((match) => emitMatch(match, extra.get(match) ?? 0)),
+      ...(filters.length === 0 ? {} : { filters }),
+      backendRefs: emitBackends(name, rule),
+      ...(timeout === undefined ? {} : { timeouts: { request: timeout } }),
+    };
+  });
 }
 
 /** The Gateway API allows one match beside a new prefix. */
@@ -104,7 +106,8 @@ function emitValue({ name, kind, value }: ValueMatch): HttpValueMatch {
   return kind === "exact" ? { type: "Exact", name, value } : { type: "RegularExpression", name, value: kind === "present" ? ".*" : value };
 }
 
-function emitFilters(name: string, rule: RouteRule): HttpRouteFilter[] {
+/** `matched`: the path that a new prefix replaces the prefix of. */
+function emitFilters(name: string, rule: RouteRule, matched: string | undefined): HttpRouteFilter[] {
   const { action, rewrite, requestHeaders, responseHeaders, mirrors, cors } = rule;
   const filters: HttpRouteFilter[] = [];
   if (cors !== undefined) {
@@ -131,13 +134,13 @@ function emitFilters(name: string, rule: RouteRule): HttpRouteFilter[] {
     filters.push({ type: "RequestMirror", requestMirror: { backendRef, ...(percent === 100 ? {} : { percent }) } });
   }
   if (rewrite?.host !== undefined || rewrite?.path !== undefined || rewrite?.prefix !== undefined) {
-    const path = emitNewPath(rewrite);
+    const path = emitNewPath(rewrite, matched);
     const hostname = rewrite.host === undefined ? {} : { hostname: rewrite.host };
     filters.push({ type: "URLRewrite", urlRewrite: { ...hostname, ...(path === undefined ? {} : { path }) } });
   }
   if (action.kind === "redirect") {
     const { scheme, host, port, status } = action;
-    const path = emitNewPath(action);
+    const path = emitNewPath(action, matched);
     filters.push({
       type: "RequestRedirect",
       requestRedirect: {
@@ -158,17 +161,17 @@ function emitFilters(name: string, rule: RouteRule): HttpRouteFilter[] {
   return filters;
 }
 
-function emitNewPath({
-  path,
-  prefix,
-}: {
-  path?: string;
-  prefix?: string;
-}): { type: "ReplaceFullPath"; replaceFullPath: string } | { type: "ReplacePrefixMatch"; replacePrefixMatch: string } | undefined {
+type NewPath = { type: "ReplaceFullPath"; replaceFullPath: string } | { type: "ReplacePrefixMatch"; replacePrefixMatch: string };
+
+/** kgateway 2.4 replaces the prefix `/` by characters: `/a` would become `/newa` with the new prefix `/new`. */
+function emitNewPath({ path, prefix }: { path?: string; prefix?: string }, matched: string | undefined): NewPath | undefined {
   if (path !== undefined) {
     return { type: "ReplaceFullPath", replaceFullPath: path };
   }
-  return prefix === undefined ? undefined : { type: "ReplacePrefixMatch", replacePrefixMatch: prefix };
+  if (prefix === undefined) {
+    return undefined;
+  }
+  return { type: "ReplacePrefixMatch", replacePrefixMatch: matched === "/" && prefix !== "/" ? `${prefix}/` : prefix };
 }
 
 function emitEdits({ set, add, remove }: Edits): HttpHeaderFilter {

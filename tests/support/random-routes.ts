@@ -206,11 +206,6 @@ export function randomModels(
   return models;
 }
 
-/** Istio 1.30 knows no redirect that replaces a prefix. */
-function canBeSaid(target: RoutesSpec["target"], { rules }: RouteTable): boolean {
-  return target !== "istio" || !rules.some(({ action }) => action.kind === "redirect" && action.prefix !== undefined);
-}
-
 /** As many of the routes, taken one by one, as go together. */
 function validPart(base: RoutesSpec, routes: readonly MeshRoute[]): RandomModel | undefined {
   let model: RandomModel | undefined;
@@ -218,7 +213,7 @@ function validPart(base: RoutesSpec, routes: readonly MeshRoute[]): RandomModel 
     const spec: RoutesSpec = { ...base, routes: [...(model?.spec.routes ?? []), route] };
     const problems = new Problems("random");
     const table = compileRoutes(problems, spec);
-    if (problems.all.length === 0 && canBeSaid(spec.target, table)) model = { spec, table };
+    if (problems.all.length === 0) model = { spec, table };
   }
   return model;
 }

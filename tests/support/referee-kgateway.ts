@@ -5,7 +5,8 @@ import { findGatewayPrograms, startGateway } from "../../tools/live/gateway";
 import { isAlive } from "../../tools/processes";
 import { applyAll } from "./apply";
 import { crdsMissing, sharedCrds } from "./crds";
-import { echoNetwork } from "./echo-network";
+import { podObjects } from "./differential";
+import { echoNetwork, podPort } from "./echo-network";
 import { namespacesMissing } from "./private-network";
 import { shownHeaders } from "./random-routes";
 import { objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
@@ -28,6 +29,12 @@ async function startKgatewayReferee(): Promise<Referee> {
   const gateway = { namespace, name: "edge-gateway" };
   const service = await startGateway({ ...network.place, access: cluster.info.access, gateway, programs, crdFolder: sharedCrds });
   await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort)]);
+  // kgateway asks the Service whether its pods speak HTTP/2.
+  const grpc = podObjects(namespace).filter(({ kind, metadata }) => kind === "Service" && metadata.name === "f3");
+  await applyAll(
+    cluster,
+    grpc.map((object) => ({ ...object, spec: { ports: [{ name: "http", port: podPort, appProtocol: "kubernetes.io/h2c" }] } })),
+  );
   const keeper = objectKeeper(cluster, network, ({ name, table }) => {
     const context = { name, namespace, inNamespace: (text: (namespace: string) => string): string => text(namespace) };
     const pages = emitHttpRoutes(context, table, { name: gateway.name });

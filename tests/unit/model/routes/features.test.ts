@@ -181,6 +181,7 @@ describe("failover", () => {
         {
           protocol: "http1",
           healthCheck: expect.objectContaining({ path: "/healthz" }),
+          circuitBreaker: { maxRetries: 1024 },
           outlierDetection: expect.objectContaining({ maxEjectionPercent: 100 }),
         },
       ],
