@@ -24,6 +24,7 @@ const argKeys = [
   "dimensions",
   "services",
   "routes",
+  "latest",
   "upstreams",
   "tls",
   "grants",

@@ -6,6 +6,7 @@ import type { VersionedServiceFacts } from "../model/facts";
 import type {
   GlooRoutesFacts,
   KubernetesServiceFacts,
+  LatestSnapshot,
   MeshRoute,
   NamespaceGrant,
   RouteDimensions,
@@ -71,6 +72,8 @@ export interface GlooRoutesArgs {
   services: VersionedServiceFacts[];
   /** The routes. Their order never counts: an exact path goes before a prefix, a long prefix before a short one, then a method, more headers, more query parameters. */
   routes: MeshRoute[];
+  /** What `latest` means in matches and destinations: the newest complete snapshot of a group that all its services are bound to. */
+  latest?: LatestSnapshot[];
   /** How destinations are spoken to: hashing, circuit breakers, outlier detection, health checks, protocol, TLS. */
   upstreams?: UpstreamPolicy[];
   /** HTTPS for some hosts, at a gateway of our own. */

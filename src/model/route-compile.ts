@@ -11,7 +11,7 @@ import { atomicMatches, normalizeMatch, type BareMatch, type DimensionValues } f
 import { normalizeAction } from "./route-actions";
 import { normalizePolicies, type RulePolicies } from "./route-policies";
 import { impliedRewrite } from "./route-rewrite";
-import { list, type DestinationContext, type KnownServices } from "./route-services";
+import { latestAlias, list, type DestinationContext, type KnownServices } from "./route-services";
 import type { Backend, RouteAction, RouteRule, ServiceTarget } from "./route-table";
 import type { MeshRoute, RouteMatch } from "./route-types";
 import { checkConditionName } from "./route-values";
@@ -122,9 +122,9 @@ export function compileRoute(problems: Problems, path: string, route: MeshRoute,
 }
 
 /** Rules with equal keys are one. */
-function ruleKey({ action, backends, rewrite, mirrors }: RouteRule): string {
+function ruleKey({ action, backends, rewrite, mirrors, alias }: RouteRule): string {
   const ids = backends.map(({ destination, weight }) => `${weight} ${destination.id}`);
-  return JSON.stringify([action.kind, ids, rewrite, mirrors.map(({ destination }) => destination.id)]);
+  return JSON.stringify([action.kind, ids, rewrite, mirrors.map(({ destination }) => destination.id), alias]);
 }
 
 function resolveRule(
@@ -149,11 +149,19 @@ function resolveRule(
     matches: [],
     action: given.action ?? { kind: "forward", backends },
     backends,
+    ...(meansLatest(to, place) ? { alias: latestAlias } : {}),
     ...given.policies,
     ...(failover ? { retries: failoverRetries(backends, retries) } : {}),
     ...(rewrite === undefined ? {} : { rewrite }),
     mirrors: given.mirrors.flatMap((mirror, index) => resolveMirror(problems, joinPath(joinPath(path, "mirrors"), index), mirror, place)),
   };
+}
+
+/** Whether some destination moves with `latest`. */
+function meansLatest(to: readonly WeightedDestination[], { match, services }: DestinationContext): boolean {
+  return to
+    .flatMap(({ service, failover }) => [service, ...(failover?.places ?? []).map((one) => one.service)])
+    .some((wanted) => (wanted?.snapshot ?? match.snapshot) === latestAlias && services.get(wanted?.service ?? "")?.latest !== undefined);
 }
 
 /** A request that met a dead place goes on to the next one at once, before health checks have found out. */

@@ -6,7 +6,7 @@ export interface ServiceDestination {
   service: string;
   /** Default: the version that the match names, else all versions bound to the snapshot by their weights. */
   version?: string;
-  /** Default: the snapshot that the match names. */
+  /** A snapshot id, or `latest`. Default: the snapshot that the match names. */
   snapshot?: string;
   /** Pod of this ordinal, where the service runs as a StatefulSet. Default: the shard that the match names, else any pod. */
   shard?: number;

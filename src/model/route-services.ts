@@ -8,6 +8,9 @@ import type { DimensionValues } from "./route-input";
 /** The largest weight that the Gateway API takes. */
 export const maxWeight = 1_000_000;
 
+/** The word for the newest complete snapshot. */
+export const latestAlias = "latest";
+
 /** A versioned service with its endpoints in the order in which they are looked for. */
 export interface KnownService {
   facts: VersionedServiceFacts;
@@ -17,6 +20,8 @@ export interface KnownService {
   versions: string[];
   /** By snapshot, each sorted by version. */
   bySnapshot: ReadonlyMap<string, ServiceEndpointFacts[]>;
+  /** The snapshot that `latest` means. */
+  latest?: string;
 }
 
 /** By name. */
@@ -89,7 +94,8 @@ export function findEndpoints(
   const { snapshots, versions, facts } = service;
   const place = (member: "snapshot" | "version"): string =>
     joinPath(wanted[member] === undefined && match[member] !== undefined ? matchPath : path, member);
-  const snapshot = wanted.snapshot ?? match.snapshot;
+  const named = wanted.snapshot ?? match.snapshot;
+  const snapshot = named === latestAlias ? (service.latest ?? named) : named;
   const version = wanted.version ?? match.version;
   const before = problems.all.length;
   if (snapshot === undefined) {

@@ -185,6 +185,8 @@ export interface RouteRule {
    * from another one. Among matches of one path and method each stands after those that name a snapshot, and before the one that it guards.
    */
   guards?: "snapshot";
+  /** Set where the destinations are those of `latest`, so that they change when it moves. */
+  alias?: "latest";
 }
 
 /** One match of one rule. */

@@ -84,8 +84,8 @@ export interface RouteMatch {
   /** Query parameters that are there, whatever their values. */
   queryPresent?: string[];
   /**
-   * Snapshot that the request names: a snapshot id, an alias such as `latest` where the destination names the snapshot, or `each` for every snapshot
-   * that the route's services are bound to.
+   * Snapshot that the request names: a snapshot id, `latest` (see `RoutesSpec.latest`) or another alias where the destination names the snapshot, or `each`
+   * for every snapshot that the route's services are bound to.
    */
   snapshot?: string;
   /** Version that the request names, or `each`. */
@@ -146,6 +146,16 @@ export interface KubernetesServiceFacts {
   ports: number[];
 }
 
+/** What `latest` means for the services of one snapshot group: the newest complete snapshot that all of them are bound to. */
+export interface LatestSnapshot {
+  /** Name of the snapshot group. */
+  group: string;
+  /** Names of the services that are bound to its snapshots; each service is of one group. */
+  services: string[];
+  /** Ids of the snapshots of which every shard has its manifest. */
+  complete: string[];
+}
+
 /** All that decides where requests go. */
 export interface RoutesSpec {
   /** Host names; `*.example.com` takes all names below it, a lone `*` every host. */
@@ -156,6 +166,8 @@ export interface RoutesSpec {
   /** The services that destinations name. */
   services: VersionedServiceFacts[];
   routes: MeshRoute[];
+  /** What `latest` means in matches and destinations. Default: nothing, and then a destination beside it names the snapshot. */
+  latest?: LatestSnapshot[];
   /** How destinations are spoken to. */
   upstreams?: UpstreamPolicy[];
   /** Default: plain HTTP. */

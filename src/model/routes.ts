@@ -13,6 +13,7 @@ import { checkFeatures } from "./route-features";
 import { checkGatewayLimits, checkGatewayOrder } from "./route-gateway";
 import { checkLeaks, guardSnapshots, type DraftRule } from "./route-guards";
 import { normalizeDimensions, normalizeHosts } from "./route-hosts";
+import { resolveLatest } from "./route-latest";
 import { compareMatches, compareText } from "./route-match";
 import { groupBy } from "./route-pairs";
 import { checkGrants, checkReferences } from "./route-references";
@@ -53,7 +54,7 @@ export function compileRoutes(problems: Problems, spec: RoutesSpec): RouteTable 
   const knownTarget = checkOneOf(problems, "target", target, Object.values(RouteTarget));
   const hosts = normalizeHosts(problems, "hosts", spec.hosts);
   const keys = normalizeDimensions(problems, spec.dimensions);
-  const services = checkServices(problems, spec.services);
+  const services = resolveLatest(problems, spec.latest, checkServices(problems, spec.services));
   const settings = normalizeUpstreams(problems, spec.upstreams, services);
   const routes: unknown[] = checkList(problems, "routes", spec.routes) ? spec.routes : [];
   if (routes.length === 0) {

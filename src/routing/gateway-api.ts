@@ -82,10 +82,14 @@ function emitVirtualHost<N>(
   parent: { name: string; namespace?: string },
 ): HttpRoutePage<N>[] {
   const { name, namespace } = context;
-  const pages = splitByName(
-    emitRules(name, virtualHost, extraConditions(virtualHost)),
-    ({ emitted }) => emitted.name,
-    (rules) => fitsOneRoute(rules.map(({ emitted }) => emitted)),
+  const rules = emitRules(name, virtualHost, extraConditions(virtualHost));
+  // What moves with `latest` is in an object of its own, so that it moves in one change.
+  const pages = (["", "latest"] as const).flatMap((alias) =>
+    splitByName(
+      rules.filter(({ rule }) => (rule.alias ?? "") === alias),
+      ({ emitted }) => emitted.name,
+      (list) => fitsOneRoute(list.map(({ emitted }) => emitted)),
+    ).map(({ key, things }) => ({ key: [alias, key].filter((part) => part !== "").join("-"), things })),
   );
   const hostPages = splitByName(
     virtualHost.hosts.filter((host) => host !== "*"),
@@ -102,8 +106,8 @@ function emitVirtualHost<N>(
         namespace,
         labels: { ...describeLabels(name, "routes"), [componentLabel]: name },
       };
-      const rules = things.map(({ emitted }) => emitted);
-      const spec = { parentRefs, ...(hostnames.length === 0 ? {} : { hostnames }), rules };
+      const emitted = things.map((one) => one.emitted);
+      const spec = { parentRefs, ...(hostnames.length === 0 ? {} : { hostnames }), rules: emitted };
       return { key, object: { apiVersion, kind: "HTTPRoute", metadata, spec }, sources: things.map(({ rule }) => rule) };
     }),
   );
