@@ -24,6 +24,8 @@ const argKeys = [
   "dimensions",
   "services",
   "routes",
+  "islandTypes",
+  "islands",
   "latest",
   "upstreams",
   "tls",

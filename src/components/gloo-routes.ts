@@ -5,6 +5,8 @@ import { isObject } from "../model/checks";
 import type { VersionedServiceFacts } from "../model/facts";
 import type {
   GlooRoutesFacts,
+  Island,
+  IslandType,
   KubernetesServiceFacts,
   LatestSnapshot,
   MeshRoute,
@@ -72,6 +74,10 @@ export interface GlooRoutesArgs {
   services: VersionedServiceFacts[];
   /** The routes. Their order never counts: an exact path goes before a prefix, a long prefix before a short one, then a method, more headers, more query parameters. */
   routes: MeshRoute[];
+  /** Types of islands: Services and routes that are said once. */
+  islandTypes?: IslandType[];
+  /** Instances of these types, each behind its own matcher. No request can reach two of them. */
+  islands?: Island[];
   /** What `latest` means in matches and destinations: the newest complete snapshot of a group that all its services are bound to. */
   latest?: LatestSnapshot[];
   /** How destinations are spoken to: hashing, circuit breakers, outlier detection, health checks, protocol, TLS. */

@@ -4,6 +4,7 @@
  * One meaning for all targets: a prefix is per path element, the most specific match wins, list order never counts.
  */
 import type { VersionedServiceFacts } from "./facts";
+import type { Island, IslandType } from "./island-types";
 import type { DelegateDestination, MirrorDestination, UpstreamPolicy, WeightedDestination } from "./route-destination-types";
 import type {
   CorsPolicy,
@@ -165,7 +166,12 @@ export interface RoutesSpec {
   dimensions?: RouteDimensions;
   /** The services that destinations name. */
   services: VersionedServiceFacts[];
+  /** At least one, unless there are islands. */
   routes: MeshRoute[];
+  /** Types of islands. */
+  islandTypes?: IslandType[];
+  /** Instances of these types; their routes are checked together with all others. */
+  islands?: Island[];
   /** What `latest` means in matches and destinations. Default: nothing, and then a destination beside it names the snapshot. */
   latest?: LatestSnapshot[];
   /** How destinations are spoken to. */

@@ -6,6 +6,7 @@
  */
 import { checkList, checkOneOf, checkUnique } from "./checks";
 import { joinPath, Problems } from "./errors";
+import { expandIslands } from "./islands";
 import { contentHash, dnsName } from "./names";
 import { checkOverlaps, type SourcedEntry } from "./route-checks";
 import { checkRoute, compileRoute, type NamedDraft } from "./route-compile";
@@ -24,6 +25,7 @@ import { normalizeTls } from "./route-tls";
 import { RouteTarget, type RoutesSpec } from "./route-types";
 import { collectUpstreams, normalizeUpstreams } from "./route-upstreams";
 
+export * from "./island-types";
 export * from "./route-destination-types";
 export { capabilities, capabilityOf, Support, type Capability, type CapabilityRow, type RouteFeature } from "./route-capabilities";
 export { formatAction, routesFacts } from "./route-facts";
@@ -56,16 +58,19 @@ export function compileRoutes(problems: Problems, spec: RoutesSpec): RouteTable 
   const keys = normalizeDimensions(problems, spec.dimensions);
   const services = resolveLatest(problems, spec.latest, checkServices(problems, spec.services));
   const settings = normalizeUpstreams(problems, spec.upstreams, services);
-  const routes: unknown[] = checkList(problems, "routes", spec.routes) ? spec.routes : [];
+  const islands = expandIslands(problems, spec.islandTypes, spec.islands);
+  const own: unknown[] = checkList(problems, "routes", spec.routes) ? spec.routes : [];
+  const routes = [...own.map((route, index) => ({ path: joinPath("routes", index), route })), ...islands];
   if (routes.length === 0) {
     problems.add("routes", spec.routes, "at least one route is allowed");
   }
-  const valid = routes.map((route, index) => (checkRoute(problems, joinPath("routes", index), route) ? route : undefined));
+  const valid = routes.map(({ path, route }) => (checkRoute(problems, path, route) ? route : undefined));
   const names = valid.map((route, index) => route?.name ?? index);
   checkUnique(problems, "routes", names, "name");
-  const named = valid.flatMap((route, index) =>
-    route === undefined ? [] : compileRoute(problems, joinPath("routes", index), route, { hosts, keys, services }),
-  );
+  const named = routes.flatMap(({ path }, index) => {
+    const route = valid[index];
+    return route === undefined ? [] : compileRoute(problems, path, route, { hosts, keys, services });
+  });
   nameRules(
     named,
     names.map((name) => String(name)),
@@ -88,7 +93,7 @@ export function compileRoutes(problems: Problems, spec: RoutesSpec): RouteTable 
     upstreams: collectUpstreams(problems, rules, settings),
     tls: normalizeTls(problems, spec.tls, allHosts),
   };
-  const paths = new Map(names.map((name, index) => [name, joinPath("routes", index)]));
+  const paths = new Map(names.map((name, index) => [name, routes[index]?.path ?? "routes"]));
   const pathOf = (route: string): string => paths.get(route) ?? "routes";
   checkGrants(problems, spec.grants);
   checkReferences(problems, table, spec, pathOf);

@@ -139,7 +139,7 @@ describe("GlooRoutes", () => {
       host: ["a.b"],
     };
     expect(failureOf(() => new GlooRoutes("edge", bad)).split("\n")).toEqual([
-      'glooRoutes "edge": host: "host" is not allowed: unknown key, perhaps hosts is meant; known keys are namespace, hosts, target, gateway, dimensions, services, routes, latest, upstreams, tls, grants, kubernetesServices, transforms',
+      'glooRoutes "edge": host: "host" is not allowed: unknown key, perhaps hosts is meant; known keys are namespace, hosts, target, gateway, dimensions, services, routes, islandTypes, islands, latest, upstreams, tls, grants, kubernetesServices, transforms',
       'glooRoutes "edge": gateway: "existing and create" is not allowed: exactly one of existing, create is allowed',
       'glooRoutes "edge": hosts: [] is not allowed: at least one host name is allowed; * alone takes every host',
       'glooRoutes "edge": routes[0].to[0].service.version: "v3" is not allowed: prices has the versions v1, v2',
