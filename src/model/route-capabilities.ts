@@ -113,7 +113,7 @@ export const capabilities = {
   rewritePrefix: row(
     "new prefix",
     native,
-    lowered("one rewrite for the prefix itself and one for what is below"),
+    lowered("a regular expression that keeps what is below"),
     lowered("a regular expression for the start of the path"),
   ),
   rewritePath: row(
@@ -134,13 +134,13 @@ export const capabilities = {
   redirectPrefix: row(
     "redirect with a new prefix",
     native,
-    lowered("one redirect for the prefix itself and one for what is below"),
+    lowered("a regular expression that keeps what is below"),
     refused("a redirect replaces the whole path there"),
   ),
   redirectRoot: row(
     "redirect that takes the prefix away",
     refused("kgateway 2.4 leaves two slashes at the start of the path"),
-    lowered("one redirect for the prefix itself and one for what is below"),
+    lowered("a regular expression that keeps what is below"),
     refused("a redirect replaces the whole path there"),
   ),
   response: row("answer of the gateway", native, native, native),
