@@ -33,7 +33,7 @@ export function featuresOf(table: RouteTable): FeatureUse[] {
       rule.backends.forEach(({ destination }) => add(rule.route, "to", destinationFeatures(destination)));
     }
   }
-  table.upstreams.forEach(({ settings }) => add("", "upstreams", settingsFeatures(settings)));
+  table.upstreams.forEach((upstream) => add("", "upstreams", settingsFeatures(upstream)));
   add("", "tls", [table.tls.length > 0 && "tls"]);
   return [...uses.values()];
 }
@@ -108,13 +108,14 @@ function destinationFeatures(destination: Destination): (RouteFeature | false)[]
   }
 }
 
-function settingsFeatures(settings: Upstream["settings"]): (RouteFeature | false)[] {
+/** A failover brings health checks along: that a target has none is said of the failover. */
+function settingsFeatures({ destination, settings }: Upstream): (RouteFeature | false)[] {
   return [
     settings.hash?.keys.some(({ kind }) => kind !== "query") === true && "hash",
     settings.hash?.keys.some(({ kind }) => kind === "query") === true && "hashQuery",
     settings.circuitBreaker !== undefined && "circuitBreaker",
     settings.outlierDetection !== undefined && "outlierDetection",
-    settings.healthCheck !== undefined && "healthCheck",
+    settings.healthCheck !== undefined && destination.kind !== "failover" && "healthCheck",
     settings.connectTimeoutSeconds !== undefined && "connectTimeout",
     settings.protocol !== "http1" && "http2",
     settings.tls !== undefined && "upstreamTls",

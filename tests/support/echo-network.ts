@@ -109,20 +109,38 @@ export function seenBy({ headers }: Answer): Seen | undefined {
   };
 }
 
+/** The address that this machine asks for names; in the network it is that of the network's own server, so that everybody inside asks that one. */
+function nameServer(): string | undefined {
+  const { 1: address } = /^\s*nameserver\s+([0-9.]+)\s*$/m.exec(readFileSync("/etc/resolv.conf", "utf8")) ?? [];
+  return address;
+}
+
 /**
  * Makes the network and its pods. All of it ends with the test's process.
  *
  * @param binary Envoy
  * @param look names of request headers that pods repeat
+ * @param names what the DNS server knows: addresses by name
  */
-export async function echoNetwork(binary: string, look: readonly string[] = []): Promise<EchoNetwork> {
-  const network = await privateNetwork(["198.18.0.0/16"]);
+export async function echoNetwork(
+  binary: string,
+  look: readonly string[] = [],
+  names: Readonly<Record<string, readonly string[]>> = {},
+): Promise<EchoNetwork> {
+  const dns = nameServer();
+  const network = await privateNetwork(["198.18.0.0/16", ...(dns === undefined || dns.startsWith("127.") ? [] : [dns])]);
   const pods = await startEnvoyProcess(network.place, binary, "envoy-pods", (admin) => echoBootstrap(admin, look));
   const odd = await startServiceProcess(network.place, {
     name: "odd-pod",
     binary: process.execPath,
     args: [join(__dirname, "odd-pod.cjs"), String(oddPort)],
   });
+  const namesFile = join(network.place.folder, "names.json");
+  writeFileSync(namesFile, JSON.stringify(names));
+  if (dns !== undefined) {
+    const args = [join(__dirname, "dns.cjs"), dns, "53", namesFile];
+    await startServiceProcess(network.place, { name: "dns", binary: process.execPath, args });
+  }
   await untilListening("pods", { ...network.place, address: podAddress(0) }, [pods.recorded, odd], [podPort, oddPort]);
   let times = 0;
   const ask = async (questions: readonly Question[], connections = 16): Promise<Answer[]> => {

@@ -2,7 +2,7 @@
 import type { CustomObject } from "../../src/kubernetes/custom-resources";
 import { applyAll, pathOf } from "./apply";
 import { testCluster, type TestCluster } from "./cluster";
-import { podObjects } from "./differential";
+import { addressesByService, podObjects } from "./differential";
 import type { EchoNetwork } from "./echo-network";
 import { markerSet, refereePort, type Served, untilMarked } from "./referees";
 
@@ -10,6 +10,11 @@ type AnyObject = CustomObject<string, unknown>;
 
 /** The namespace of everything. */
 export const refereeNamespace = "default";
+
+/** What the DNS of the cluster would know. */
+export const clusterNames = Object.fromEntries(
+  [...addressesByService].map(([name, addresses]) => [`${name}.${refereeNamespace}.svc.cluster.local`, addresses]),
+);
 
 /** A cluster in which pods of the network are known as Services. */
 export async function refereeCluster(name: string): Promise<TestCluster> {

@@ -8,7 +8,7 @@ import { crdsMissing, sharedCrds } from "./crds";
 import { echoNetwork } from "./echo-network";
 import { namespacesMissing } from "./private-network";
 import { shownHeaders } from "./random-routes";
-import { objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
+import { clusterNames, objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
 import { refereePort, type Referee, type RefereeSource } from "./referees";
 
 const programs = findIstioPrograms();
@@ -23,9 +23,15 @@ export const istioReferee: RefereeSource = {
 
 async function startIstioReferee(): Promise<Referee> {
   const { envoy, istiod } = programs!;
-  const [cluster, network] = await Promise.all([refereeCluster("istio"), echoNetwork(envoy, shownHeaders)]);
+  const [cluster, network] = await Promise.all([refereeCluster("istio"), echoNetwork(envoy, shownHeaders, clusterNames)]);
   const gateway = { namespace, name: "edge-gateway" };
-  const istio = await startIstio({ ...network.place, access: cluster.info.access, gateway, programs, crdFolder: sharedCrds });
+  const istio = await startIstio({
+    ...network.place,
+    access: cluster.info.access,
+    gateway,
+    programs,
+    crdFolder: sharedCrds,
+  });
   const anyHost = { hosts: ["*"], virtualHosts: [], rules: [], upstreams: [], tls: [] };
   const gatewayObject = emitIstioGateway({ name: "edge", namespace }, anyHost, ingressLabels, {
     http: refereePort,

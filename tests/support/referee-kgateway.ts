@@ -9,7 +9,7 @@ import { podObjects } from "./differential";
 import { echoNetwork, podPort } from "./echo-network";
 import { namespacesMissing } from "./private-network";
 import { shownHeaders } from "./random-routes";
-import { objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
+import { clusterNames, objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
 import { refereePort, type Referee, type RefereeSource } from "./referees";
 
 const programs = findGatewayPrograms();
@@ -25,9 +25,15 @@ export const kgatewayReferee: RefereeSource = {
 };
 
 async function startKgatewayReferee(): Promise<Referee> {
-  const [cluster, network] = await Promise.all([refereeCluster("kgateway"), echoNetwork(programs!.envoy, shownHeaders)]);
+  const [cluster, network] = await Promise.all([refereeCluster("kgateway"), echoNetwork(programs!.envoy, shownHeaders, clusterNames)]);
   const gateway = { namespace, name: "edge-gateway" };
-  const service = await startGateway({ ...network.place, access: cluster.info.access, gateway, programs, crdFolder: sharedCrds });
+  const service = await startGateway({
+    ...network.place,
+    access: cluster.info.access,
+    gateway,
+    programs,
+    crdFolder: sharedCrds,
+  });
   await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort)]);
   // kgateway asks the Service whether its pods speak HTTP/2.
   const grpc = podObjects(namespace).filter(({ kind, metadata }) => kind === "Service" && metadata.name === "f3");
