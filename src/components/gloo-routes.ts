@@ -2,20 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { createChild, orFail, type ChildTransform } from "../kubernetes/children";
 import { isObject } from "../model/checks";
-import type { VersionedServiceFacts } from "../model/facts";
-import type {
-  GlooRoutesFacts,
-  Island,
-  IslandType,
-  KubernetesServiceFacts,
-  LatestSnapshot,
-  MeshRoute,
-  NamespaceGrant,
-  RouteDimensions,
-  RoutesTls,
-  RouteTarget,
-  UpstreamPolicy,
-} from "../model/routes";
+import type { GlooRoutesFacts, RoutesSpec } from "../model/routes";
 import { routesObjects, type RoutesChild } from "./gloo-routes-objects";
 import { normalizeGlooRoutes } from "./gloo-routes-plan";
 
@@ -59,35 +46,15 @@ export interface GlooRoutesTransforms {
   other?: ChildTransform<k8s.apiextensions.CustomResourceArgs>;
 }
 
-export interface GlooRoutesArgs {
+/** The routes, and where they are served. */
+export interface GlooRoutesArgs extends RoutesSpec {
   /** Namespace of the routes; that of the versioned services. */
   namespace: pulumi.Input<string>;
-  /** Host names; `*.example.com` takes all names below it, a lone `*` every host. Gloo compares the port in the Host header as well, unless its Gateway strips it. */
-  hosts: string[];
-  /** Default: `gatewayApi`. */
-  target?: RouteTarget;
-  /** Default: a new Gateway for `gatewayApi`; the Gateway `gateway-proxy` in `gloo-system`, which every Gloo installation has, for `gloo`. */
+  /**
+   * Default: a new Gateway for `gatewayApi` and `istio`; the Gateway `gateway-proxy` in `gloo-system`, which every Gloo installation has, for `gloo`. Gloo
+   * compares the port in the Host header as well, unless its Gateway strips it.
+   */
   gateway?: RoutesGatewayArgs;
-  /** Where requests name a snapshot, a version and a shard. Default: the headers `x-mesh-snapshot`, `x-mesh-version` and `x-mesh-shard`. */
-  dimensions?: RouteDimensions;
-  /** Facts of the versioned services that routes go to. */
-  services: VersionedServiceFacts[];
-  /** The routes. Their order never counts: an exact path goes before a prefix, a long prefix before a short one, then a method, more headers, more query parameters. */
-  routes: MeshRoute[];
-  /** Types of islands: Services and routes that are said once. */
-  islandTypes?: IslandType[];
-  /** Instances of these types, each behind its own matcher. No request can reach two of them. */
-  islands?: Island[];
-  /** What `latest` means in matches and destinations: the newest complete snapshot of a group that all its services are bound to. */
-  latest?: LatestSnapshot[];
-  /** How destinations are spoken to: hashing, circuit breakers, outlier detection, health checks, protocol, TLS. */
-  upstreams?: UpstreamPolicy[];
-  /** HTTPS for some hosts, at a gateway of our own. */
-  tls?: RoutesTls[];
-  /** Other namespaces that destinations may be in (Gateway API). */
-  grants?: NamespaceGrant[];
-  /** Every Kubernetes Service that `kubernetes` destinations can name. Default: not checked. */
-  kubernetesServices?: KubernetesServiceFacts[];
   transforms?: GlooRoutesTransforms;
 }
 

@@ -12,15 +12,11 @@ import type {
 import { checkOutside, outsideKinds, resolveOutside, resolveUrl } from "./route-outside";
 import { findEndpoints, findService, list, maxWeight, type DestinationContext, type KnownService } from "./route-services";
 import type { Backend, FailoverTarget, HostTarget, ServiceTarget } from "./route-table";
+import { spreadWeights, type Share } from "./route-weights";
 
 /** The members of a weighted destination of which exactly one is set. */
 const destinationKinds = ["service", "kubernetes", "failover", ...outsideKinds] as const;
 const placeKinds = ["service", "kubernetes", "url"] as const;
-
-interface Share {
-  weight: number;
-  backends: Backend[];
-}
 
 /** Checks the shape of destinations, once per route. */
 export function checkDestinations(problems: Problems, path: string, given: unknown): given is WeightedDestination[] {
@@ -239,35 +235,4 @@ function resolvePlace(
     return undefined;
   }
   return found?.[0];
-}
-
-/**
- * One list of whole weights from shares of shares: share i of W_i with weights w_ij becomes W_i · w_ij · L / S_i, where S_i is the sum of its
- * weights and L the least common multiple of all S_i. A single share keeps its weights as they were written.
- */
-function spreadWeights(problems: Problems, path: string, shares: readonly Share[]): Backend[] | undefined {
-  const [only] = shares;
-  if (only !== undefined && shares.length === 1) {
-    return only.backends;
-  }
-  const sums = shares.map(({ backends }) => backends.reduce((sum, { weight }) => sum + weight, 0));
-  const common = sums.reduce((a, b) => (a / gcd(a, b)) * b, 1);
-  const spread = shares.flatMap(({ weight, backends }, index) =>
-    backends.map((backend) => ({ ...backend, weight: weight * backend.weight * (common / (sums[index] ?? 1)) })),
-  );
-  const divisor = common === 1 ? 1 : spread.reduce((sum, { weight }) => gcd(sum, weight), 0);
-  const backends = spread.map((backend) => ({ ...backend, weight: backend.weight / divisor }));
-  if (backends.some(({ weight }) => !Number.isSafeInteger(weight) || weight > maxWeight)) {
-    problems.add(
-      path,
-      shares.map(({ weight }) => weight),
-      `coarser weights are needed: in whole numbers of at most ${maxWeight} these shares cannot be said`,
-    );
-    return undefined;
-  }
-  return backends;
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
 }
