@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { parse as parseYaml } from "yaml";
 import { Problems } from "../src/model/errors";
 import { explainRequest, parseRequest } from "../src/model/route-explain";
+import { checkHostOwners, type HostOwner } from "../src/model/route-owners";
 import { drawRoutes } from "../src/model/route-picture";
 import { compileRoutes, routeNotices, routesFacts, RouteTarget, type RoutesSpec } from "../src/model/routes";
 import { messageOf } from "./files";
@@ -45,7 +46,7 @@ export function routesCommand(argv: string[]): Promise<number> {
   }
   try {
     const specs = file === undefined ? specsOfState(stackFile(stack)) : [specOfFile(file)];
-    const chosen = specs.map((spec) => (target === undefined ? spec : { ...spec, target: target as RouteTarget }));
+    const chosen = specs.map((spec: StackRoutes) => (target === undefined ? spec : { ...spec, target: target as RouteTarget }));
     return Promise.resolve(verb === "explain" ? explain(chosen, words.join(" ")) : verb === "picture" ? picture(chosen) : check(chosen));
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`);
@@ -83,8 +84,11 @@ function picture(specs: readonly RoutesSpec[]): number {
   return 0;
 }
 
-function check(specs: readonly RoutesSpec[]): number {
-  let findings = 0;
+function check(specs: readonly StackRoutes[]): number {
+  const owners = new Problems("routes");
+  checkHostOwners(owners, specs.map(ownerOf));
+  owners.all.forEach(({ path, given, allowed }) => process.stdout.write(`error: ${path}: ${given} is not allowed: ${allowed}\n`));
+  let findings = owners.all.length;
   for (const spec of specs) {
     const problems = new Problems("routes");
     const table = compileRoutes(problems, spec);
@@ -99,6 +103,13 @@ function check(specs: readonly RoutesSpec[]): number {
   return findings === 0 ? 0 : 1;
 }
 
+/** Gateways are told apart by target and name; those that routes make for themselves are theirs alone. */
+function ownerOf({ name, namespace = "", target = RouteTarget.GatewayApi, gateway, hosts }: StackRoutes, index: number): HostOwner {
+  const existing = gateway?.existing;
+  const place = existing === undefined ? (name ?? `${index}`) : `${existing.namespace ?? namespace}/${existing.name}`;
+  return { name: name ?? `routes ${index}`, gateway: `${target} ${place}`, hosts };
+}
+
 function specOfFile(file: string): RoutesSpec {
   return parseYaml(readFileSync(file, "utf8")) as RoutesSpec;
 }
@@ -108,8 +119,15 @@ function stackFile(stack: string): string {
   return join(stateDir, "state", ".pulumi", "stacks", "compute-mesh", `${stack}.json`);
 }
 
+/** Routes with what a state says of them beside the spec. */
+interface StackRoutes extends RoutesSpec {
+  name?: string;
+  namespace?: string;
+  gateway?: { existing?: { name: string; namespace?: string } };
+}
+
 interface StateFile {
-  checkpoint?: { latest?: { resources?: { type: string; inputs?: RoutesSpec }[] } };
+  checkpoint?: { latest?: { resources?: { type: string; urn?: string; inputs?: StackRoutes }[] } };
 }
 
 /**
@@ -117,13 +135,13 @@ interface StateFile {
  *
  * @throws Error where there are none
  */
-export function specsOfState(file: string): RoutesSpec[] {
+export function specsOfState(file: string): StackRoutes[] {
   if (!existsSync(file)) {
     throw new Error(`${file} does not exist: npm start deploys the stack local; --file reads routes from a file`);
   }
   const state = JSON.parse(readFileSync(file, "utf8")) as StateFile;
-  const specs = (state.checkpoint?.latest?.resources ?? []).flatMap(({ type, inputs }) =>
-    type === componentType && inputs?.routes !== undefined ? [inputs] : [],
+  const specs = (state.checkpoint?.latest?.resources ?? []).flatMap(({ type, urn, inputs }) =>
+    type === componentType && inputs?.routes !== undefined ? [{ ...inputs, name: urn?.split("::").pop() }] : [],
   );
   if (specs.length === 0) {
     throw new Error(`${file} has no ${componentType}`);

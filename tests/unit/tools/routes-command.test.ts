@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Problems } from "../../../src/model/errors";
+import { checkHostOwners, type HostOwner } from "../../../src/model/route-owners";
 import { routesCommand, specsOfState } from "../../../tools/routes-command";
 
 const file = `
@@ -55,6 +57,23 @@ describe("npm run routes", () => {
     expect(specsOfState(state)).toEqual([expect.objectContaining({ hosts: ["a.test"] })]);
     expect(() => specsOfState(written("empty.json", "{}"))).toThrow("has no compute-mesh:index:GlooRoutes");
     expect(() => specsOfState(join(folder, "none.json"))).toThrow("npm start deploys the stack local");
+  });
+
+  it("finds a host with two owners at one gateway", () => {
+    const owned = (name: string, gateway: string): HostOwner => ({ name, gateway, hosts: ["*.a.test", "b.test"] });
+    const problems = new Problems("routes");
+    checkHostOwners(problems, [
+      owned("one", "infra/gw"),
+      owned("two", "infra/other"),
+      { ...owned("three", "infra/gw"), hosts: ["x.a.test", "b.test"] },
+    ]);
+    expect(problems.all).toEqual([
+      {
+        path: "three.hosts",
+        given: '"b.test"',
+        allowed: "one owner for each host is allowed; at the gateway infra/gw one has it, and both would take GET http://b.test/",
+      },
+    ]);
   });
 
   it.each([[[]], [["explain"]], [["picture", "x"]], [["paint"]], [["check", "--target", "nginx"]], [["check", "--colour"]]])(
