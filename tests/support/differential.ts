@@ -6,11 +6,12 @@ import { oddPort, podAddress, podPort } from "./echo-network";
 import { type RandomModel, requestsFor, serviceNames } from "./random-routes";
 import { addressOf, complaint } from "./route-oracle";
 
-/** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odds` three; the one of `near` and that of `far` have to be started. */
+/** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odd-few` is the same one under another name, `odds` has three; the one of `near` and that of `far` have to be started. */
 const featureServices: [string, string[]][] = [
   ...Array.from({ length: 20 }, (_unused, index): [string, string[]] => [`f${index}`, [podAddress(200 + index)]]),
   ["many", Array.from({ length: 8 }, (_unused, index) => podAddress(300 + index))],
   ["odd", [podAddress(0)]],
+  ["odd-few", [podAddress(0)]],
   ["odds", [podAddress(401), podAddress(402), podAddress(403)]],
   ["near", [podAddress(500)]],
   ["far", [podAddress(501)]],

@@ -11,12 +11,12 @@ export interface Feature {
   promise: string;
   routes: MeshRoute[];
   more?: Partial<RoutesSpec>;
-  check(ask: Ask): Promise<void>;
+  check(this: void, ask: Ask): Promise<void>;
 }
 
 const to = (name: string, weight?: number): NonNullable<MeshRoute["to"]>[number] => ({
   ...(weight === undefined ? {} : { weight }),
-  kubernetes: { name, port: name === "odd" ? oddPort : podPort },
+  kubernetes: { name, port: name.startsWith("odd") ? oddPort : podPort },
 });
 const any = [{ prefix: "/" }];
 const repeat = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_unused, index) => make(index));
@@ -214,10 +214,10 @@ export const features: Record<string, Feature> = {
   },
   circuitBreaker: {
     promise: "answer 503 at once beyond the limits of a destination",
-    routes: [{ name: "b", match: any, to: [to("odd")], timeoutSeconds: 10 }],
+    routes: [{ name: "b", match: any, to: [to("odd-few")], timeoutSeconds: 10 }],
     more: {
       upstreams: [
-        { kubernetes: { name: "odd", port: oddPort }, circuitBreaker: { maxConnections: 1, maxPendingRequests: 1, maxRequests: 1 } },
+        { kubernetes: { name: "odd-few", port: oddPort }, circuitBreaker: { maxConnections: 1, maxPendingRequests: 1, maxRequests: 1 } },
       ],
     },
     check: async (ask) => {
@@ -268,16 +268,23 @@ export const features: Record<string, Feature> = {
 /** The host that a feature is served under. */
 export const featureHost = (name: string): string => `${name.toLowerCase()}.test`;
 
-/** Serves a feature alone, and checks it. Settings of a destination are those of the one feature that is served. */
-export async function checkFeature(referee: Referee, name: string): Promise<void> {
-  const { routes, more, check } = features[name];
-  const host = featureHost(name);
-  const table = normalizeRoutes(name, { hosts: [host], services: [], target: referee.target, routes, ...more });
-  await referee.serve([{ name: "feature", table }]);
-  expect(await referee.problems()).toEqual([]);
-  await check((questions, connections) =>
-    referee.network.ask(
-      questions.map((question) => ({ port: referee.port, method: "GET", host, headers: {}, ...question })),
+/** Serves all features, each under a host of its own. No two of them say different things of one destination. */
+export function serveFeatures(referee: Referee, names: readonly string[]): Promise<void> {
+  return referee.serve(
+    names.map((name) => {
+      const { routes, more } = features[name];
+      const spec = { hosts: [featureHost(name)], services: [], target: referee.target, routes, ...more };
+      return { name: `feature-${name.toLowerCase()}`, table: normalizeRoutes(name, spec) };
+    }),
+  );
+}
+
+/** Checks a feature that is served. */
+export function checkFeature(referee: Referee, name: string): Promise<void> {
+  const { port, network } = referee;
+  return features[name].check((questions, connections) =>
+    network.ask(
+      questions.map((question) => ({ port, method: "GET", host: featureHost(name), headers: {}, ...question })),
       connections,
     ),
   );

@@ -9,7 +9,7 @@ import { echoNetwork } from "./echo-network";
 import { namespacesMissing } from "./private-network";
 import { shownHeaders } from "./random-routes";
 import { clusterNames, objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
-import { refereePort, type Referee, type RefereeSource } from "./referees";
+import { refereePort, type Referee, type RefereeSource, untilQuiet } from "./referees";
 
 const programs = findIstioPrograms();
 
@@ -53,6 +53,7 @@ async function startIstioReferee(): Promise<Referee> {
     target: "istio",
     serve: async (sets) => {
       objects = [gatewayObject, ...(await keeper.serve(sets))];
+      await untilQuiet(istio.stats);
     },
     problems: async () => [...(await istio.problems()), ...validate(istiod, objects)],
     apply: (more) => applyAll(cluster, more),

@@ -10,7 +10,7 @@ import { echoNetwork, podPort } from "./echo-network";
 import { namespacesMissing } from "./private-network";
 import { shownHeaders } from "./random-routes";
 import { clusterNames, objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
-import { refereePort, type Referee, type RefereeSource } from "./referees";
+import { refereePort, type Referee, type RefereeSource, untilQuiet } from "./referees";
 
 const programs = findGatewayPrograms();
 
@@ -53,6 +53,7 @@ async function startKgatewayReferee(): Promise<Referee> {
     target: "gatewayApi",
     serve: async (sets) => {
       const objects = await keeper.serve(sets);
+      await untilQuiet(service.stats);
       await service.ready({ routes: objects.filter(({ kind }) => kind === "HTTPRoute").length, seconds: 300 });
     },
     problems: () => service.problems(),

@@ -2,7 +2,7 @@
 import { compareAnswers, firstOf, missingFeatures } from "./differential";
 import { randomModels } from "./random-routes";
 import { checkFailover } from "./referee-failover";
-import { checkFeature, features } from "./referee-features";
+import { checkFeature, features, serveFeatures } from "./referee-features";
 import { checkIsolation } from "./referee-isolation";
 import type { Referee, RefereeSource } from "./referees";
 
@@ -34,10 +34,13 @@ export function describeReferee(
       if (!stopped) await referee?.stop();
     });
 
-    describe("features", () => {
-      const names = Object.keys(features).map((name) => [name, features[name].promise] as const);
-      it.each(names.filter(([name]) => !without.includes(name)))("%s: %s", (name) => checkFeature(referee, name));
+    const own = Object.keys(features).filter((name) => !without.includes(name));
+    it("take every feature at once, with every condition true and nothing rejected", async () => {
+      await serveFeatures(referee, own);
+      expect(await referee.problems()).toEqual([]);
     });
+
+    it.each(own.map((name) => [name, features[name].promise]))("%s: %s", (name) => checkFeature(referee, name));
 
     it(`never answer from another snapshot while snapshots, versions and pods come and go (${requests} requests)`, async () => {
       const result = await checkIsolation(referee, requests, 12);

@@ -38,7 +38,7 @@ export interface Referee {
 export interface RefereeSource {
   title: string;
   missing: string | undefined;
-  start(): Promise<Referee>;
+  start(this: void): Promise<Referee>;
 }
 
 /** A host that is served last, so that everything is served when it is. */
@@ -57,4 +57,21 @@ export function markerSet(times: number): Served {
 export async function untilMarked(network: EchoNetwork, port: number, times: number, seconds = 120): Promise<void> {
   const question = { port, method: "GET", host: markerHost, path: "/", headers: {} };
   await eventually(`marker ${times}`, async () => (await network.ask([question], 1))[0].body === `marker ${times}`, seconds);
+}
+
+/**
+ * Waits until Envoy was told nothing new of its destinations for a second, and uses what it was told: a control plane tells routes and destinations apart
+ * from each other, and a destination with new settings is used once its pods were told again, at the latest after 15 s.
+ */
+export async function untilQuiet(stats: (filter: string) => Promise<Map<string, number>>): Promise<void> {
+  let [last, since] = ["", Date.now()];
+  for (
+    const end = Date.now() + 60_000;
+    Date.now() - since < 1000 && Date.now() < end;
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  ) {
+    const counters = await stats("^cluster_manager\\.(cds\\.update_success|warming_clusters|cluster_modified|cluster_added)$");
+    const now = JSON.stringify([...counters]);
+    if (now !== last || counters.get("cluster_manager.warming_clusters") !== 0) [last, since] = [now, Date.now()];
+  }
 }

@@ -53,6 +53,8 @@ export interface GatewayPrograms {
 
 /** A running gateway. */
 export interface GatewayService extends Service {
+  /** Envoy's counters and gauges that match. */
+  stats(this: void, filter: string): Promise<Map<string, number>>;
   /**
    * Why the Gateway, or a route of it, is not served as it is written; empty where all is. Looks at the status of the objects and at what Envoy took.
    * What was changed a moment ago, and is not yet seen, counts as a problem.
@@ -105,6 +107,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayServ
     return {
       name: service,
       processes,
+      stats,
       problems: () => problems(0),
       ready: async ({ routes = 1, seconds = 60 } = {}) => {
         let last: string[] = [];

@@ -52,7 +52,7 @@ export interface IstioPrograms {
 /** A running Istio. */
 export interface IstioService extends Service {
   /** Envoy's counters and gauges that match. */
-  stats(filter: string): Promise<Map<string, number>>;
+  stats(this: void, filter: string): Promise<Map<string, number>>;
   /** What Envoy has rejected since its start, and that it has no listener; empty where it took everything. */
   problems(): Promise<string[]>;
 }
