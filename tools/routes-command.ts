@@ -3,13 +3,14 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { parse as parseYaml } from "yaml";
+import { checkKnownKeys, checkObject } from "../src/model/checks";
 import { Problems } from "../src/model/errors";
 import { explainRequest, parseRequest } from "../src/model/route-explain";
 import { checkHostOwners, type HostOwner } from "../src/model/route-owners";
 import { drawRoutes } from "../src/model/route-picture";
 import { compileRoutes, routeNotices, routesFacts, RouteTarget, type RoutesSpec } from "../src/model/routes";
 import { messageOf } from "./files";
-import { stateDir } from "./paths";
+import { projectRoot, stateDir } from "./paths";
 
 const usage = `usage: npm run routes -- <explain REQUEST | picture | check> [--stack local | --file mesh.yaml] [--target gatewayApi|gloo|istio]
 
@@ -21,6 +22,9 @@ const usage = `usage: npm run routes -- <explain REQUEST | picture | check> [--s
   --stack   routes as a stack was last deployed on this machine; default: local
   --file    routes from a YAML or JSON file with hosts, services and routes
 `;
+
+/** The schema of files with routes. */
+const schemaFile = join(projectRoot, "schemas", "mesh.schema.json");
 
 /** The type of the component whose inputs are routes. */
 const componentType = "compute-mesh:index:GlooRoutes";
@@ -110,8 +114,20 @@ function ownerOf({ name, namespace = "", target = RouteTarget.GatewayApi, gatewa
   return { name: name ?? `routes ${index}`, gateway: `${target} ${place}`, hosts };
 }
 
-function specOfFile(file: string): RoutesSpec {
-  return parseYaml(readFileSync(file, "utf8")) as RoutesSpec;
+/**
+ * The routes of a YAML or JSON file.
+ *
+ * @throws Error where it is no such file; what is wrong inside is found when the routes are compiled
+ */
+export function specOfFile(file: string): RoutesSpec {
+  const content: unknown = parseYaml(readFileSync(file, "utf8"));
+  const problems = new Problems(file);
+  if (checkObject(problems, "", content)) {
+    const { properties } = JSON.parse(readFileSync(schemaFile, "utf8")) as { properties: Record<string, unknown> };
+    checkKnownKeys(problems, "", content, Object.keys(properties));
+  }
+  problems.throwIfAny();
+  return { services: [], routes: [], ...(content as Partial<RoutesSpec>) } as RoutesSpec;
 }
 
 /** Where the state of a stack on this machine lies. */
