@@ -59,6 +59,13 @@ function questions(port: number): HammerQuestion[] {
   return [...named, { port, host, path: "/prices", headers: {}, allowed: snapshots.flatMap(podsOf) }];
 }
 
+/** Whether an answer of the wrong pod would be seen: asks for a while what nobody may answer. */
+export async function leaksAreSeen({ network, port }: Referee): Promise<boolean> {
+  const hammer = network.hammer([{ port, host, path: "/prices", headers: {}, allowed: [] }], 1);
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return (await hammer.stop()).leaks.length > 0;
+}
+
 /** Changes and asks, until so many requests were answered or refused, and so many changes made. */
 export async function checkIsolation(referee: Referee, requests: number, changes: number): Promise<HammerResult & { changes: number }> {
   const all = lives();

@@ -3,7 +3,7 @@ import { compareAnswers, firstOf, missingFeatures } from "./differential";
 import { randomModels } from "./random-routes";
 import { checkFailover } from "./referee-failover";
 import { checkFeature, features, serveFeatures } from "./referee-features";
-import { checkIsolation } from "./referee-isolation";
+import { checkIsolation, leaksAreSeen } from "./referee-isolation";
 import type { Referee, RefereeSource } from "./referees";
 
 /** How many models, and of which seed; `ROUTES_MODELS` and `ROUTES_SEED` say otherwise. */
@@ -47,6 +47,7 @@ export function describeReferee(
       process.stderr.write(`isolation: ${result.asked} requests, ${result.changes} changes, statuses ${JSON.stringify(result.statuses)}\n`);
       expect(result.leaks).toEqual([]);
       expect(result.answered).toBeGreaterThan(requests / 10);
+      expect(await leaksAreSeen(referee)).toBe(true);
       expect(await referee.problems()).toEqual([]);
     });
 
