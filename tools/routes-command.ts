@@ -8,7 +8,7 @@ import { Problems } from "../src/model/errors";
 import { explainRequest, parseRequest } from "../src/model/route-explain";
 import { checkHostOwners, type HostOwner } from "../src/model/route-owners";
 import { drawRoutes } from "../src/model/route-picture";
-import { compileRoutes, routeNotices, routesFacts, RouteTarget, type RoutesSpec } from "../src/model/routes";
+import { compileRoutes, routeNotices, routesFacts, RouteTarget, type RoutesSpec, unroutedNotices } from "../src/model/routes";
 import { messageOf } from "./files";
 import { projectRoot, stateDir } from "./paths";
 
@@ -98,7 +98,8 @@ function check(specs: readonly StackRoutes[]): number {
     const table = compileRoutes(problems, spec);
     findings += problems.all.length;
     problems.all.forEach(({ path, given, allowed }) => process.stdout.write(`error: ${path}: ${given} is not allowed: ${allowed}\n`));
-    routeNotices(table, spec.target ?? RouteTarget.GatewayApi).forEach((notice) => process.stdout.write(`notice: ${notice}\n`));
+    const notices = [...routeNotices(table, spec.target ?? RouteTarget.GatewayApi), ...unroutedNotices(table, spec.services)];
+    notices.forEach((notice) => process.stdout.write(`notice: ${notice}\n`));
     if (!problems.any) {
       const { hosts, routes } = routesFacts("routes", table);
       process.stdout.write(`${hosts.join(", ")}: ${routes.length} rules, no findings\n`);

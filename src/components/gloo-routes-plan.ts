@@ -3,7 +3,15 @@ import { checkComponentName, checkInteger, checkKnownKeys, checkObject, exactlyO
 import { joinPath, Problems } from "../model/errors";
 import { dnsName } from "../model/names";
 import { checkNamespace } from "../model/route-destinations";
-import { compileRoutes, routeNotices, routesFacts, RouteTarget, type GlooRoutesFacts, type RouteTable } from "../model/routes";
+import {
+  compileRoutes,
+  routeNotices,
+  routesFacts,
+  RouteTarget,
+  type GlooRoutesFacts,
+  type RouteTable,
+  unroutedNotices,
+} from "../model/routes";
 import type { ExistingGateway, GlooRoutesArgs, NewGateway, RoutesGatewayArgs } from "./gloo-routes";
 
 /** What `normalizeGlooRoutes` makes of the args; plain. */
@@ -12,7 +20,7 @@ export interface GlooRoutesPlan {
   gateway: { name: string; namespace?: string; create?: Required<NewGateway> };
   table: RouteTable;
   facts: GlooRoutesFacts;
-  /** What means a little less with the target than it says. */
+  /** What means a little less with the target than it says, and snapshots that no route leads to. */
   notices: string[];
 }
 
@@ -60,7 +68,8 @@ export function normalizeGlooRoutes(name: string, args: GlooRoutesArgs): GlooRou
     problems.add("tls", table.tls.length, "certificates belong to a gateway of our own (`gateway.create`); one that exists has its own");
   }
   problems.throwIfAny();
-  return { target, gateway, table, facts: routesFacts(name, table), notices: routeNotices(table, target) };
+  const notices = [...routeNotices(table, target), ...unroutedNotices(table, args.services)];
+  return { target, gateway, table, facts: routesFacts(name, table), notices };
 }
 
 function normalizeGateway(

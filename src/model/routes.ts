@@ -37,6 +37,7 @@ export * from "./route-policy-types";
 export { forwardedRequest } from "./route-rewrite";
 export * from "./route-table";
 export * from "./route-types";
+export { unroutedNotices } from "./route-unrouted";
 
 /**
  * The checked model of a set of routes.

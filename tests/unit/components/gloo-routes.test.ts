@@ -21,10 +21,16 @@ const virtualServiceType = "kubernetes:gateway.solo.io/v1:VirtualService";
 
 describe("GlooRoutes", () => {
   let recorder: Recorder;
+  let warnings: string[];
   beforeEach(async () => {
     recorder = await startMocks();
+    warnings = [];
+    jest.spyOn(pulumi.log, "warn").mockImplementation((text) => Promise.resolve(void warnings.push(text)));
   });
-  afterEach(async () => recorder.settle());
+  afterEach(async () => {
+    await recorder.settle();
+    jest.restoreAllMocks();
+  });
   const children = (): string[] => recorder.childrenOf("edge").map((name) => `${recorder.named(name).type} ${name}`);
 
   it("makes a Gateway and one HTTPRoute by default", async () => {
@@ -72,6 +78,27 @@ describe("GlooRoutes", () => {
       },
       { name: "risk", summary: "/risk → risk v1", destination: "risk v1", witness: "GET http://mesh.example.test/risk" },
     ]);
+  });
+
+  it("warns of what means less than it says, and of snapshots that no route leads to", async () => {
+    const lambda = { region: "eu-west-1", accountId: "123456789012", functionName: "scale" };
+    const routes = [{ name: "r", match: [{ snapshot: "s1" }], to: [{ service: { service: "prices" } }, { lambda }] }];
+    await recorder.settle(new GlooRoutes("edge", args({ target: "gloo", routes })));
+    expect(warnings).toEqual([
+      "route r, to: lambdaIdentity with the target gloo: Gloo's Settings must allow it",
+      "prices: no route leads to snapshot s2, so requests that name it get no answer from it",
+    ]);
+  });
+
+  it("makes a VirtualService and what it refers to for Istio", async () => {
+    const edge = new GlooRoutes(
+      "edge",
+      args({ target: "istio", routes: [{ name: "out", match: [{}], to: [{ url: { url: "https://api.example.com" } }] }] }),
+    );
+    await recorder.settle(edge);
+    const kinds = recorder.childrenOf("edge").map((name) => recorder.named(name).inputs.kind as string);
+    expect(kinds.sort()).toEqual(["DestinationRule", "Gateway", "ServiceEntry", "VirtualService"]);
+    expect(recorder.named("edge-routes").inputs.spec).toMatchObject({ hosts: ["mesh.example.test"], gateways: ["edge-gateway"] });
   });
 
   it("attaches to a Gateway that exists", async () => {

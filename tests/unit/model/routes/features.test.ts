@@ -8,6 +8,7 @@ import {
   matchRequest,
   normalizeRoutes,
   routeNotices,
+  unroutedNotices,
   RouteTarget,
   type MeshRoute,
   type RouteRequest,
@@ -289,6 +290,20 @@ describe("snapshots", () => {
     expect([rule({}), rule({ "x-mesh-snapshot": "s1" }), rule({ "x-mesh-snapshot": "s2" })]).toEqual(["r", "r", "unknown-snapshot"]);
     const { why } = matchRequest(table, asked("/risk", { "x-mesh-snapshot": "s2" }));
     expect(why).toContain("it names a snapshot that is not served here, and must not be answered from another one");
+  });
+});
+
+describe("snapshots that no route leads to", () => {
+  const notices = (match: MeshRoute["match"]): string[] => unroutedNotices(tableOf([{ name: "r", match, to: toPrices }]), exampleServices);
+
+  it("are named, with the versions where only some are missing", () => {
+    expect(notices([{ snapshot: "each" }])).toEqual([]);
+    expect(notices([{ snapshot: "s2" }])).toEqual([
+      "prices: no route leads to snapshot s1, so requests that name it get no answer from it",
+    ]);
+    expect(notices([{ snapshot: "s1" }, { snapshot: "s2", version: "v1" }])).toEqual([
+      "prices: no route leads to snapshot s2 in version v2",
+    ]);
   });
 });
 
