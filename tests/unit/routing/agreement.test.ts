@@ -50,6 +50,27 @@ const specArbitrary = fc.record({
   matches: fc.array(fc.array(matchArbitrary, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 8 }),
   byQuery: fc.boolean(),
 });
+/** With raw prefixes, and with conditions that take more than one value. */
+const wideArbitrary = fc.tuple(specArbitrary, fc.infiniteStream(fc.nat(9))).map(([{ matches, byQuery }, choices]) => {
+  const choose = (): number => choices.next().value as number;
+  const widen = (match: (typeof matches)[number][number]): typeof match => {
+    const raw = choose() === 0 ? { rawPrefix: ["/a", "/a/", "/ab"][choose() % 3] } : match.path;
+    const wide = [
+      {},
+      {},
+      {},
+      {},
+      {},
+      {},
+      { headersMatching: { j: "[12]" } },
+      { headersMatching: { j: "1.*" } },
+      { headersPresent: ["j"] },
+      { queryPresent: ["p"] },
+    ];
+    return { ...match, path: { ...raw, ...wide[choose()] } };
+  };
+  return { matches: matches.map((list) => list.map(widen)), byQuery };
+});
 
 type RandomRoutes = typeof specArbitrary extends fc.Arbitrary<infer T> ? T : never;
 
@@ -98,11 +119,11 @@ function validPart(spec: RoutesSpec): RoutesSpec {
 /** Every combination that some generated match can tell from another, and paths and methods that no route names. */
 function requestsFor(byQuery: boolean): RouteRequest[] {
   const requestPaths = ["/", "/a", "/a/", "/a/b", "/a/b/any", "/a/any", "/a/x", "/ab", "/c1", "/cc"];
-  const free: Values[] = [{}, { h: "1" }, { h: "2" }, { i: "1" }, { h: "1", i: "1" }, { h: "2", i: "1" }];
+  const free: Values[] = [{}, { h: "1" }, { h: "2", j: "2" }, { i: "1" }, { h: "1", i: "1", j: "1" }, { h: "2", i: "1" }, { j: "12" }];
   const header = byQuery ? "x-snap" : "x-mesh-snapshot";
   const snapshots: Values[] = [{}, { [header]: "s1" }, { [header]: "s2" }];
   const shards: Values[] = [{}, { "x-mesh-shard": "0" }, { "x-mesh-shard": "1" }];
-  const queries: Values[] = [{}, { q: "1" }, { q: "2" }];
+  const queries: Values[] = [{}, { q: "1" }, { q: "2", p: "" }];
   const snapQueries: Values[] = byQuery ? [{}, { snap: "s1" }, { snap: "s2" }] : [{}];
   const headerSets = free.flatMap((a) => snapshots.flatMap((b) => shards.map((c) => ({ ...a, ...b, ...c }))));
   const querySets = queries.flatMap((a) => snapQueries.map((b) => ({ ...a, ...b })));
@@ -133,7 +154,7 @@ describe("both targets and our own matcher", () => {
   it("send every request to the same place", () => {
     let compared = 0;
     fc.assert(
-      fc.property(specArbitrary, fc.nat(4), (random, offset) => {
+      fc.property(fc.oneof(specArbitrary, wideArbitrary), fc.nat(4), (random, offset) => {
         const spec = validPart(specOf(random));
         fc.pre(spec.routes.length > 0);
         const { model } = compile(spec);
