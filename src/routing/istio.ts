@@ -7,11 +7,12 @@ import type { CustomObject } from "../kubernetes/custom-resources";
 import type {
   IstioDestinationRuleSpec,
   IstioGatewaySpec,
+  IstioHttpRoute,
   IstioServiceEntrySpec,
   IstioVirtualServiceSpec,
 } from "../kubernetes/istio-resources";
 import { componentLabel, describeLabels } from "../kubernetes/labels";
-import { contentHash, dnsName } from "../model/names";
+import { contentHash, dnsName, stableJson } from "../model/names";
 import { matchesHost } from "../model/route-match";
 import type { RouteTable, Upstream } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
@@ -60,7 +61,9 @@ export function emitIstioVirtualServices<N>(
   gateway: string = gatewayName(context),
 ): CustomObject<N, IstioVirtualServiceSpec>[] {
   const services = table.virtualHosts.flatMap(({ hosts, order }) => {
-    const http = groupNeighbours(order).map((group) => emitIstioRoute((destination) => istioHost(context.name, destination), group));
+    const http = withoutRepeats(
+      groupNeighbours(order).map((group) => emitIstioRoute((destination) => istioHost(context.name, destination), group)),
+    );
     return withoutOverlaps(hosts).map((part): IstioVirtualServiceSpec => ({ hosts: part, gateways: [gateway], http }));
   });
   return services.map((spec) => {
@@ -68,6 +71,14 @@ export function emitIstioVirtualServices<N>(
     const key = services.length === 1 ? [] : [contentHash(spec.hosts).slice(0, 8)];
     return { ...head(context, "VirtualService", dnsName(context.name, "routes", ...key), "routes"), spec };
   });
+}
+
+/** The first of two equal matches decides; Istio warns of the second, which is there where an exact path and a prefix by elements have one text. */
+function withoutRepeats(routes: readonly IstioHttpRoute[]): IstioHttpRoute[] {
+  const seen = new Set<string>();
+  return routes
+    .map((route) => ({ ...route, match: route.match.filter((match) => seen.size < seen.add(stableJson(match)).size) }))
+    .filter(({ match }) => match.length > 0);
 }
 
 /** Parts of a list of hosts in each of which no host lies under another. */

@@ -4,4 +4,4 @@ import { describeReferee } from "../support/referee-tests";
 
 jest.setTimeout(900_000);
 
-describeReferee(kgatewayReferee, { models: 250, requests: 100_000 }, []);
+describeReferee(kgatewayReferee, { models: 240, batch: 60, requests: 100_000 }, []);

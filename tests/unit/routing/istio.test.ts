@@ -42,6 +42,18 @@ describe("Istio", () => {
     });
   });
 
+  it("never says a match twice: an exact path takes its own from a prefix of the same text", () => {
+    const table = tableOf([
+      { name: "exact", match: [{ exact: "/a" }], to: old },
+      { name: "below", match: [{ prefix: "/a" }], to: old },
+    ]);
+    const { http } = emitIstioVirtualServices(context, table)[0].spec;
+    expect(http.map(({ name, match }) => [name, match])).toEqual([
+      ["exact", [{ uri: { exact: "/a" } }]],
+      ["below", [{ uri: { prefix: "/a/" } }]],
+    ]);
+  });
+
   it("gets hosts that cover each other in objects of their own, which keep their names when others come", () => {
     const names = (hosts: string[]): [string, string[]][] =>
       emitIstioVirtualServices(context, tableOf([{ name: "r", match: [{}], to: old }], { hosts })).map(({ metadata, spec }) => [
