@@ -178,6 +178,36 @@ describe("both targets and our own matcher", () => {
     expect(compared).toBeGreaterThan(10_000);
   });
 
+  it("agree on routes that are spread over several HTTPRoutes", () => {
+    let pages = 0;
+    const manyRoutes = fc.record({
+      matches: fc.array(fc.array(matchArbitrary, { minLength: 1, maxLength: 2 }), { minLength: 30, maxLength: 40 }),
+      byQuery: fc.constant(false),
+    });
+    fc.assert(
+      fc.property(manyRoutes, fc.nat(19), (random, offset) => {
+        const spec = validPart(specOf(random));
+        const plain = Array.from({ length: 12 }, (_unused, index): MeshRoute => ({
+          name: `plain-${index}`,
+          match: [{ exact: `/plain/${index}` }],
+          to: [{ kubernetes: { name: "plain", port: 80 } }],
+        }));
+        const { model } = compile({ ...spec, routes: [...spec.routes, ...plain] });
+        const httpRoutes = emitHttpRoutes(context, model, { name: "gw" }).map(({ object }) => object);
+        pages += httpRoutes.length - 1;
+        for (const request of requests.false.filter((_request, index) => index % 20 === offset)) {
+          const wanted = expected(model, request);
+          const outcomes = new Set(evaluateHttpRoutes(httpRoutes, request).map(show));
+          if ([...outcomes].join("; ") !== (wanted === "404" ? "" : wanted)) {
+            throw new Error(`${JSON.stringify(request)}: model ${wanted}, pages ${[...outcomes].join("; ")}`);
+          }
+        }
+      }),
+      { numRuns: 10 },
+    );
+    expect(pages).toBeGreaterThan(3);
+  });
+
   it("find a tie exactly where some request has two best matches", () => {
     let ties = 0;
     fc.assert(
