@@ -1,9 +1,14 @@
 /** What the referees with a control plane have in common: an embedded API server, and sets of routes as objects in it. */
 import type { CustomObject } from "../../src/kubernetes/custom-resources";
+import type { ApiAccess } from "../../tools/kubeconfig";
+import type { Service, ServicePlace } from "../../tools/live/services";
+import { isAlive } from "../../tools/processes";
 import { applyAll, pathOf } from "./apply";
 import { testCluster, type TestCluster } from "./cluster";
+import { sharedCrds } from "./crds";
 import { addressesByService, podObjects } from "./differential";
-import type { EchoNetwork } from "./echo-network";
+import { type EchoNetwork, echoNetwork } from "./echo-network";
+import { shownHeaders } from "./random-routes";
 import { markerSet, refereePort, type Served, untilMarked } from "./referees";
 
 type AnyObject = CustomObject<string, unknown>;
@@ -16,11 +21,31 @@ export const clusterNames = Object.fromEntries(
   [...addressesByService].map(([name, addresses]) => [`${name}.${refereeNamespace}.svc.cluster.local`, addresses]),
 );
 
-/** A cluster in which pods of the network are known as Services. */
-export async function refereeCluster(name: string): Promise<TestCluster> {
-  const cluster = await testCluster({ name });
+/** The Gateway that every referee serves. */
+export const refereeGateway = { namespace: refereeNamespace, name: "edge-gateway" };
+
+/** What a control plane is started with. */
+export interface RefereeSetting {
+  cluster: TestCluster;
+  network: EchoNetwork;
+  /** Options that every control plane takes. */
+  options: ServicePlace & { prefix: string[]; access: ApiAccess; gateway: typeof refereeGateway; crdFolder: string };
+}
+
+/** A cluster in which the pods of a network are known as Services, and that network. `envoy`: the program. */
+export async function refereeSetting(name: string, envoy: string): Promise<RefereeSetting> {
+  const [cluster, network] = await Promise.all([testCluster({ name }), echoNetwork(envoy, shownHeaders, clusterNames)]);
   await applyAll(cluster, podObjects(refereeNamespace));
-  return cluster;
+  const options = { ...network.place, access: cluster.info.access, gateway: refereeGateway, crdFolder: sharedCrds };
+  return { cluster, network, options };
+}
+
+/** Ends a control plane, its cluster and its network. Returns the names of processes that are left. */
+export async function stopReferee({ cluster, network }: RefereeSetting, service: Service): Promise<string[]> {
+  await service.stop();
+  const left = service.processes.filter(isAlive).map(({ name }) => name);
+  await cluster.stop();
+  return [...left, ...(await network.stop())];
 }
 
 /**

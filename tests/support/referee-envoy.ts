@@ -56,7 +56,7 @@ export function mergeTables(tables: readonly RouteTable[]): RouteTable {
   for (const upstream of tables.flatMap((table) => table.upstreams)) {
     const { id } = upstream.destination;
     const before = upstreams.get(id);
-    if (before !== undefined && JSON.stringify(before) !== JSON.stringify(upstream))
+    if (before !== undefined && JSON.stringify(before.settings) !== JSON.stringify(upstream.settings))
       throw new Error(`${id} has different settings in two tables`);
     upstreams.set(id, upstream);
   }

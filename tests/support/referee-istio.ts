@@ -2,13 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { emitDestinationRules, emitIstioGateway, emitIstioVirtualServices, emitServiceEntries } from "../../src/routing/istio";
 import { findIstioPrograms, ingressLabels, startIstio } from "../../tools/live/istio";
-import { isAlive } from "../../tools/processes";
 import { applyAll } from "./apply";
-import { crdsMissing, sharedCrds } from "./crds";
-import { echoNetwork } from "./echo-network";
+import { crdsMissing } from "./crds";
 import { namespacesMissing } from "./private-network";
-import { shownHeaders } from "./random-routes";
-import { clusterNames, objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
+import { objectKeeper, refereeGateway, refereeNamespace as namespace, refereeSetting, stopReferee } from "./referee-cluster";
 import { refereePort, type Referee, type RefereeSource, untilQuiet } from "./referees";
 
 const programs = findIstioPrograms();
@@ -23,15 +20,9 @@ export const istioReferee: RefereeSource = {
 
 async function startIstioReferee(): Promise<Referee> {
   const { envoy, istiod } = programs!;
-  const [cluster, network] = await Promise.all([refereeCluster("istio"), echoNetwork(envoy, shownHeaders, clusterNames)]);
-  const gateway = { namespace, name: "edge-gateway" };
-  const istio = await startIstio({
-    ...network.place,
-    access: cluster.info.access,
-    gateway,
-    programs,
-    crdFolder: sharedCrds,
-  });
+  const setting = await refereeSetting("istio", envoy);
+  const { cluster, network } = setting;
+  const istio = await startIstio({ ...setting.options, programs });
   const anyHost = { hosts: ["*"], virtualHosts: [], rules: [], upstreams: [], tls: [] };
   const gatewayObject = emitIstioGateway({ name: "edge", namespace }, anyHost, ingressLabels, {
     http: refereePort,
@@ -43,7 +34,7 @@ async function startIstioReferee(): Promise<Referee> {
     return [
       ...emitServiceEntries(context, table, (text) => text(namespace)),
       ...emitDestinationRules(context, table),
-      ...emitIstioVirtualServices(context, table, gateway.name),
+      ...emitIstioVirtualServices(context, table, refereeGateway.name),
     ];
   });
   let objects: unknown[] = [gatewayObject];
@@ -57,12 +48,7 @@ async function startIstioReferee(): Promise<Referee> {
     },
     problems: async () => [...(await istio.problems()), ...validate(istiod, objects)],
     apply: (more) => applyAll(cluster, more),
-    stop: async () => {
-      await istio.stop();
-      const left = istio.processes.filter(isAlive).map(({ name }) => name);
-      await cluster.stop();
-      return [...left, ...(await network.stop())];
-    },
+    stop: () => stopReferee(setting, istio),
   };
 }
 

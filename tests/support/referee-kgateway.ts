@@ -2,14 +2,12 @@
 import { emitGateway, emitHttpRoutes } from "../../src/routing/gateway-api";
 import { emitKgatewayObjects } from "../../src/routing/kgateway";
 import { findGatewayPrograms, startGateway } from "../../tools/live/gateway";
-import { isAlive } from "../../tools/processes";
 import { applyAll } from "./apply";
-import { crdsMissing, sharedCrds } from "./crds";
+import { crdsMissing } from "./crds";
 import { podObjects } from "./differential";
-import { echoNetwork, podPort } from "./echo-network";
+import { podPort } from "./echo-network";
 import { namespacesMissing } from "./private-network";
-import { shownHeaders } from "./random-routes";
-import { clusterNames, objectKeeper, refereeCluster, refereeNamespace as namespace } from "./referee-cluster";
+import { objectKeeper, refereeGateway, refereeNamespace as namespace, refereeSetting, stopReferee } from "./referee-cluster";
 import { refereePort, type Referee, type RefereeSource, untilQuiet } from "./referees";
 
 const programs = findGatewayPrograms();
@@ -25,15 +23,9 @@ export const kgatewayReferee: RefereeSource = {
 };
 
 async function startKgatewayReferee(): Promise<Referee> {
-  const [cluster, network] = await Promise.all([refereeCluster("kgateway"), echoNetwork(programs!.envoy, shownHeaders, clusterNames)]);
-  const gateway = { namespace, name: "edge-gateway" };
-  const service = await startGateway({
-    ...network.place,
-    access: cluster.info.access,
-    gateway,
-    programs,
-    crdFolder: sharedCrds,
-  });
+  const setting = await refereeSetting("kgateway", programs!.envoy);
+  const { cluster, network } = setting;
+  const service = await startGateway({ ...setting.options, programs });
   await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort)]);
   // kgateway asks the Service whether its pods speak HTTP/2.
   const grpc = podObjects(namespace).filter(({ kind, metadata }) => kind === "Service" && metadata.name === "f3");
@@ -43,8 +35,8 @@ async function startKgatewayReferee(): Promise<Referee> {
   );
   const keeper = objectKeeper(cluster, network, ({ name, table }) => {
     const context = { name, namespace, inNamespace: (text: (namespace: string) => string): string => text(namespace) };
-    const pages = emitHttpRoutes(context, table, { name: gateway.name });
-    const companions = emitKgatewayObjects(context, table, pages, gateway.name);
+    const pages = emitHttpRoutes(context, table, { name: refereeGateway.name });
+    const companions = emitKgatewayObjects(context, table, pages, refereeGateway.name);
     return [...companions, ...pages].map(({ object }) => object);
   });
   return {
@@ -58,11 +50,6 @@ async function startKgatewayReferee(): Promise<Referee> {
     },
     problems: () => service.problems(),
     apply: (more) => applyAll(cluster, more),
-    stop: async () => {
-      await service.stop();
-      const left = service.processes.filter(isAlive).map(({ name }) => name);
-      await cluster.stop();
-      return [...left, ...(await network.stop())];
-    },
+    stop: () => stopReferee(setting, service),
   };
 }

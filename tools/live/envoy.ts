@@ -86,6 +86,15 @@ export const askXdsCluster = {
 /** Name of the process and of its folder. */
 export const envoyName = ({ namespace, name }: GatewayName): string => `envoy-${namespace}-${name}`;
 
+/** Throws where Envoy would listen on the machine's own addresses. */
+export function checkOwnNamespace(what: string, { prefix = [] }: ServicePlace): void {
+  if (prefix.length === 0) {
+    throw new Error(
+      `${what}: prefix: it needs a network namespace of its own, because Envoy listens on every address of the one that it is in`,
+    );
+  }
+}
+
 /** Starts the Envoy of a Gateway. It listens at the Gateway's ports on every address of its network namespace, so that must be one of its own. */
 export function startEnvoy(place: ServicePlace, binary: string, gateway: GatewayName, xds: string): Promise<EnvoyProcess> {
   return startEnvoyProcess(place, binary, envoyName(gateway), (admin) => envoyBootstrap(gateway, xds, admin));

@@ -10,7 +10,7 @@ import { sleep, writeAtomic } from "../files";
 import { type ApiAccess, apiClient, type ApiRequest, kubeconfigText } from "../kubeconfig";
 import type { RecordedProcess } from "../processes";
 import { refereeEnvironment } from "../referees";
-import { type EnvoyProcess, type GatewayName, startEnvoy } from "./envoy";
+import { checkOwnNamespace, type EnvoyProcess, type GatewayName, startEnvoy } from "./envoy";
 import { companionConditions, gatewayProblems, type StatusObject } from "./gateway-status";
 import {
   progressOf,
@@ -72,11 +72,7 @@ export function findGatewayPrograms(env: NodeJS.ProcessEnv = refereeEnvironment(
 
 /** Starts controller and Envoy and waits until Envoy is told what to serve. CRDs that are missing are installed. Throws with a log where it does not start. */
 export async function startGateway(options: GatewayOptions): Promise<GatewayService> {
-  if ((options.prefix ?? []).length === 0) {
-    throw new Error(
-      "gateway: prefix: it needs a network namespace of its own, because Envoy listens on every address of the one that it is in",
-    );
-  }
+  checkOwnNamespace("gateway", options);
   const programs = options.programs ?? findGatewayPrograms();
   if (!programs)
     throw new Error("gateway: kgateway or Envoy is missing: run `npm run test:all` once, or set KGATEWAY and ENVOY to their paths");

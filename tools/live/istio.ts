@@ -9,7 +9,7 @@ import { writeAtomic } from "../files";
 import { type ApiAccess, kubeconfigText } from "../kubeconfig";
 import type { RecordedProcess } from "../processes";
 import { refereeEnvironment } from "../referees";
-import { askXdsCluster, envoyName, type EnvoyProcess, type GatewayName, startEnvoyProcess, xdsCluster } from "./envoy";
+import { askXdsCluster, checkOwnNamespace, envoyName, type EnvoyProcess, type GatewayName, startEnvoyProcess, xdsCluster } from "./envoy";
 import {
   progressOf,
   type Service,
@@ -69,11 +69,7 @@ export function findIstioPrograms(env: NodeJS.ProcessEnv = refereeEnvironment())
  * Envoy listens at the ports of the Gateways that select it, on every address of its network namespace, which must be one of its own.
  */
 export async function startIstio(options: IstioOptions): Promise<IstioService> {
-  if ((options.prefix ?? []).length === 0) {
-    throw new Error(
-      "istio: prefix: it needs a network namespace of its own, because Envoy listens on every address of the one that it is in",
-    );
-  }
+  checkOwnNamespace("istio", options);
   const programs = options.programs ?? findIstioPrograms();
   if (!programs) throw new Error("istio: istiod or Envoy is missing: run `npm run test:all` once, or set ISTIOD and ENVOY to their paths");
   const progress = progressOf(options);
