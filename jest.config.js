@@ -1,5 +1,5 @@
-// Five projects: `unit` is pure or runs on mocks; `agent` is of the package of that name; `contract` needs the embedded API server; `engine` needs the Pulumi CLI as well;
-// `live` runs real pods on real nodes, where the machine allows it.
+// Six projects: `unit` is pure or runs on mocks; `agent` is of the package of that name; `contract` needs the embedded API server; `engine` needs the Pulumi CLI as well;
+// `referees` holds the emitters of routes against gateways that others wrote; `live` runs real pods on real nodes, where the machine allows it.
 // swc, not ts-jest: types are checked once by `npm run lint`, and the memory of ts-jest grows with every file (ts-jest issue 1967).
 const swc = {
   jsc: { parser: { syntax: "typescript" }, target: "es2022", transform: { useDefineForClassFields: false } },
@@ -16,7 +16,7 @@ const project = (name, more = {}) => ({
 });
 
 module.exports = {
-  projects: [project("unit"), "<rootDir>/agent", project("contract"), project("engine"), project("live")],
+  projects: [project("unit"), "<rootDir>/agent", project("contract"), project("engine"), project("referees"), project("live")],
   // A machine under load is not a defect: a test that waits for something says so itself. Jest takes no notice of it in a project.
   testTimeout: 30_000,
   workerIdleMemoryLimit: "1GB",

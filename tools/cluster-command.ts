@@ -15,7 +15,7 @@ const usage = `usage: npm run cluster -- <up | down | status | kubeconfig | dele
 
 const verbs: Record<string, (name: string) => number | Promise<number>> = {
   up: async (name) => {
-    const cluster = await startCluster({ name, crds: ["gateway-api"] });
+    const cluster = await startCluster({ name, crds: ["gateway-api", "kgateway"] });
     const how = cluster.alreadyRunning ? "runs already" : `is ready after ${formatSeconds(cluster.milliseconds / 1000)}`;
     print(`cluster ${name} ${how}: ${cluster.server}\nexport KUBECONFIG=${cluster.kubeconfigPath}`);
     return 0;

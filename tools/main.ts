@@ -1,7 +1,8 @@
-/** The commands behind `npm start`, `npm run preview|destroy|cluster|placement|env` and `npm test`. */
+/** The commands behind `npm start`, `npm run preview|destroy|cluster|placement|routes|env` and `npm test`. */
 import { clusterCommand } from "./cluster-command";
 import { environmentCommand } from "./pulumi-env";
 import { placementCommand } from "./placement-command";
+import { routesCommand } from "./routes-command";
 import { destroyCommand, previewCommand, startCommand } from "./start";
 import { liveCommand } from "./live/live";
 import { testCommand } from "./test";
@@ -13,6 +14,7 @@ const commands: Record<string, { run: (argv: string[]) => Promise<number>; help:
   cluster: { run: clusterCommand, help: "up | down | status | kubeconfig | delete: the embedded cluster alone" },
   env: { run: environmentCommand, help: 'print the environment for pulumi by hand: eval "$(npm run --silent env)"' },
   placement: { run: placementCommand, help: "update | check | explain | what-if: the shard map and its lock file" },
+  routes: { run: routesCommand, help: "explain | picture | check: where a request goes and why, and what is wrong" },
   live: { run: liveCommand, help: "up | down | node: the mesh of the stack `live`, real pods on real nodes of this machine" },
   test: { run: testCommand, help: "every test that needs no cloud account" },
 };

@@ -11,6 +11,7 @@ export type ToolName =
   | "containerd"
   | "coredns"
   | "kgateway"
+  | "istiod"
   | "mesh-load"
   | "redpanda-connect"
   | "bento";
@@ -61,6 +62,7 @@ export function currentPlatform(): Platform {
 const kubernetesVersion = "1.36.3";
 const pulumiVersion = "3.246.0";
 const kgatewayVersion = "2.4.2";
+const istioVersion = "1.31.0-eed52ebb66ad";
 const containerdVersion = "2.4.2";
 const component = "k8s.io/component-base/version";
 const kubernetesFlags = `-s -w -X ${component}.gitVersion=v${kubernetesVersion} -X ${component}.gitMajor=1 -X ${component}.gitMinor=36`;
@@ -197,6 +199,21 @@ export const pins: Record<ToolName, ToolPin> = {
       packages: ["."],
       ldflags: `-s -w -X github.com/kgateway-dev/kgateway/v2/pkg/version.Version=${kgatewayVersion}`,
       sources: ["main.go"],
+    },
+    // It is published as an image only, and that one listens on every address.
+    downloads: () => [],
+  },
+  istiod: {
+    name: "istiod",
+    // Istio tags its releases without a v, so Go knows them as commits only. This one is of the 1.31 line; tools/live/istio.ts has it behave as 1.30 does.
+    version: istioVersion,
+    binaries: ["istiod"],
+    versionArgs: ["-version"],
+    go: {
+      folder: "tools/go/istio",
+      packages: ["."],
+      ldflags: `-s -w -X istio.io/istio/pkg/version.buildVersion=${istioVersion}`,
+      sources: ["main.go", "validate.go"],
     },
     // It is published as an image only, and that one listens on every address.
     downloads: () => [],

@@ -1,5 +1,5 @@
 /**
- * Servers that none of us wrote and that tests are held against, and that run beside the live cluster: a Kafka broker, an S3 gateway, kgateway with Envoy,
+ * Servers that none of us wrote and that tests are held against, and that run beside the live cluster: a Kafka broker, an S3 gateway, kgateway and Istio with Envoy,
  * MariaDB, Redis and ClickHouse's engine, emulators of Google Cloud Storage and Azure Blob; our own program that fills topics; and libraries that
  * benchmarks are held against.
  *
@@ -24,6 +24,7 @@ export const refereeNames = [
   "databases",
   "chdb",
   "kgateway",
+  "istiod",
   "envoy",
   "mesh-load",
   "redpanda-connect",
@@ -107,6 +108,7 @@ const referees: Record<RefereeName, Referee> = {
     args: ["-m", "pip", "install", "--quiet", "--no-deps", "--target", join(folder, "site"), "chdb==4.4.0", "chdb-core==26.9.0"],
   })),
   kgateway: pinned("kgateway", "KGATEWAY"),
+  istiod: pinned("istiod", "ISTIOD"),
   envoy: { variable: "ENVOY", cached: cachedEnvoy, get: () => resolveEnvoy() },
   "mesh-load": pinned("mesh-load", "MESH_LOAD"),
   "redpanda-connect": pinned("redpanda-connect", "REDPANDA_CONNECT"),

@@ -62,7 +62,7 @@ export async function destroyCommand(argv: string[]): Promise<number> {
 /** Tool chain, embedded cluster and stack; everything that is there already is left as it is. */
 async function ready(): Promise<NodeJS.ProcessEnv> {
   const env = await pulumiEnvironment();
-  const cluster = await startCluster({ name: stack, crds: ["gateway-api"] });
+  const cluster = await startCluster({ name: stack, crds: ["gateway-api", "kgateway"] });
   say(`The cluster ${stack} is ready: KUBECONFIG=${cluster.kubeconfigPath}`);
   await pulumiOutput(env, ["stack", "select", stack, "--create", "--non-interactive"]);
   return env;

@@ -39,6 +39,7 @@ const projects: Project[] = [
   { name: "agent", args: ["--maxWorkers=2", "--workerIdleMemoryLimit=1MB", "--forceExit"] },
   { name: "contract", args: ["--runInBand"] },
   { name: "engine", args: ["--runInBand"] },
+  { name: "referees", args: ["--runInBand"] },
   { name: "live", args: ["--runInBand"] },
 ];
 

@@ -20,7 +20,8 @@ import {
 } from "./compute-mesh-checks";
 import { placeShards } from "./compute-mesh-placement";
 import { type ComputeMeshNodeArgs, normalizeComputeMeshNode } from "./compute-mesh-node";
-import { type GlooRoutesArgs, normalizeGlooRoutes } from "./gloo-routes";
+import type { GlooRoutesArgs } from "./gloo-routes";
+import { normalizeGlooRoutes } from "./gloo-routes-plan";
 import type { LocalDbDaemonSetArgs } from "./local-db-daemon-set";
 import { normalizeLocalDb } from "./local-db-plan";
 import type { ShardedIngestArgs } from "./sharded-ingest";

@@ -1,14 +1,18 @@
 /**
- * What only shows when all routes are seen together: duplicates, ties, unreachable routes. Each finding comes with a witness, a request that proves it.
+ * What only shows when all routes are seen together: duplicates, ties, shadowed and unreachable routes. Each finding comes with a witness, a request that
+ * proves it.
  *
- * Without ties the outcome depends on precedence alone, so one model means the same in a list (Gloo), in one HTTPRoute, and in rules spread over several
- * HTTPRoutes, whose age and names would decide a tie otherwise.
+ * Without ties the outcome depends on precedence alone, so one table means the same in a list (Gloo, Istio), in one HTTPRoute, and in rules spread over
+ * several HTTPRoutes, whose age and names would decide a tie otherwise.
  */
 import type { Problems } from "./errors";
-import { httpMethods } from "./route-input";
-import { comparePrecedence, compareText, firstMatch, formatMatch, formatRequest, intersect, matchKey } from "./route-match";
-import { readRegex } from "./route-regex";
-import type { AtomicMatch, RouteEntry, RouteRequest } from "./route-types";
+import { formatMatch, formatRequest } from "./route-format";
+import { indexMatches } from "./route-index";
+import { comparePrecedence, compareText, matchKey } from "./route-match";
+import { forEachRival, groupBy } from "./route-pairs";
+import type { AtomicMatch, RouteEntry } from "./route-table";
+import { findWitness, freshElement, intersect, minimalRequest, witnessHost, type WitnessContext } from "./route-witness";
+import { within } from "./route-within";
 
 /** An entry with the place where the user wrote it. */
 export interface SourcedEntry extends RouteEntry {
@@ -16,211 +20,99 @@ export interface SourcedEntry extends RouteEntry {
   path: string;
 }
 
-type Conflict = (a: SourcedEntry, b: SourcedEntry) => string | undefined;
-
 /**
- * Notes every finding. `order` holds all entries, most specific first.
+ * Notes every finding of one virtual host, at most one for each match.
  *
- * @param hosts the declared hosts, for witnesses
+ * @param order all entries, most specific first
+ * @param hosts the hosts, for witnesses
  */
 export function checkOverlaps(problems: Problems, order: readonly SourcedEntry[], hosts: readonly string[]): void {
-  const host = witnessHost(hosts);
-  const reported = new Set<string>();
-  const report = (later: SourcedEntry, earlier: SourcedEntry, allowed: string): void => {
-    if (!reported.has(later.path)) {
-      reported.add(later.path);
-      problems.add(later.path, formatMatch(later.match), `${allowed} (${earlier.path} of route ${earlier.rule.route})`);
+  const context = { index: indexMatches(order), host: witnessHost(hosts), fresh: freshElement(order) };
+  const findings = new Map<string, { entry: SourcedEntry; allowed: string }>();
+  const report = (entry: SourcedEntry, allowed: string): void => {
+    if (!findings.has(entry.path)) {
+      findings.set(entry.path, { entry, allowed });
     }
   };
-  const check = (group: readonly SourcedEntry[], conflict: Conflict): void => {
-    forEachPair(group, (a, b) => {
-      const allowed = conflict(a, b);
-      if (allowed !== undefined) {
-        report(b, a, allowed);
-      }
-    });
-  };
-  const equal = groupBy(order, ({ match }) => matchKey(match)).filter((group) => group.length > 1);
-  equal.forEach((group) => check(group, (a) => duplicate(a, host)));
-  const plain = order.filter(({ match }) => match.path.kind !== "regex");
-  const comparable = groupBy(plain, rankKey).flatMap(splitByCommonNames);
-  comparable.forEach((group) => check(group, (a, b) => tie(order, a, b, host)));
-  for (const regex of order.filter(({ match }) => match.path.kind === "regex")) {
-    order
-      .filter((other) => other !== regex && other.match.path.kind !== "exact")
-      .forEach((other) => {
-        const allowed = regexOverlap(regex, other, host);
-        if (allowed !== undefined) {
-          report(regex, other, allowed);
-        }
-      });
+  const doubled = new Set<string>();
+  for (const group of groupBy(order, ({ match }) => matchKey(match)).values()) {
+    const [first, ...others] = [...group].sort((a, b) => comparePaths(a.path, b.path));
+    if (first !== undefined && others.length > 0) {
+      const request = formatRequest(minimalRequest(first.match, context.host));
+      const allowed = `another match is needed, because this one is taken; both take ${request} ${placeOf(first)}`;
+      others.forEach((other) => report(other, allowed));
+      doubled.add(first.path);
+    }
   }
+  forEachRival(order, (a, b) => {
+    const [earlier, later] = comparePaths(a.path, b.path) <= 0 ? [a, b] : [b, a];
+    const guards = a.rule.guards !== undefined && b.rule.guards !== undefined;
+    if (!guards && !findings.has(later.path)) {
+      const allowed = tie(context, earlier, later);
+      if (allowed !== undefined) {
+        report(later, `${allowed} ${placeOf(earlier)}`);
+      }
+    }
+  });
   // The first of two equal matches may be the one that gets nothing: that has been said.
-  const doubled = equal.flat().map(({ path }) => path);
-  checkReachable(problems, order, host, new Set([...reported, ...doubled]));
+  for (const entry of order) {
+    if (entry.rule.guards === undefined && !findings.has(entry.path) && !doubled.has(entry.path)) {
+      const allowed = unreachable(context, entry);
+      if (allowed !== undefined) {
+        report(entry, allowed);
+      }
+    }
+  }
+  [...findings.values()]
+    .sort((a, b) => comparePaths(a.entry.path, b.entry.path))
+    .forEach(({ entry, allowed }) => problems.add(entry.path, formatMatch(entry.match), allowed));
 }
 
-function duplicate(a: SourcedEntry, host: string): string {
-  return `another match is needed, because this one is taken; both take ${formatRequest(minimalRequest(a.match, host))}`;
+function placeOf({ path, rule }: SourcedEntry): string {
+  return `(${path} of route ${rule.route})`;
 }
 
 /** A request that two rules of equal precedence take, and that no more specific one takes away from them. */
-function tie(order: readonly SourcedEntry[], a: SourcedEntry, b: SourcedEntry, host: string): string | undefined {
-  const both = a.rule === b.rule ? undefined : intersect(a.match, b.match);
-  const equal = both === undefined || matchKey(a.match) === matchKey(b.match);
-  const witness = equal ? undefined : findWitness(order, both, host, (winner) => comparePrecedence(winner.match, a.match) === 0);
-  if (both === undefined || witness === undefined) {
+function tie(context: WitnessContext<SourcedEntry>, a: SourcedEntry, b: SourcedEntry): string | undefined {
+  const both = matchKey(a.match) === matchKey(b.match) ? undefined : intersect(a.match, b.match);
+  if (both === undefined) {
     return undefined;
   }
-  return `a difference in precedence is needed: ${formatRequest(witness)} takes this match and ${formatMatch(a.match)} alike; add a route for ${formatMatch(both)} to decide`;
-}
-
-/** Two matches of which at least one is a regex: refused unless it is certain that no request takes both. */
-function regexOverlap(regex: SourcedEntry, other: SourcedEntry, host: string): string | undefined {
-  const apart =
-    regex.rule === other.rule ||
-    matchKey(regex.match) === matchKey(other.match) ||
-    intersect(regex.match, { ...other.match, path: regex.match.path }) === undefined ||
-    !mayShareAPath(regex.match, other.match);
-  if (apart) {
+  const witness = findWitness(context, both, (winner) => comparePrecedence(winner.match, a.match) === 0);
+  const certain = isPlain(a.match) && isPlain(b.match);
+  if (witness === undefined && certain) {
     return undefined;
   }
-  const example = formatRequest(minimalRequest(regex.match, host));
-  return `gateways disagree on the precedence of a regex, so it must not meet ${formatMatch(other.match)}; tell them apart by method, header, query or the start of the path, or use prefixes; compare ${example}`;
+  // One text that two expressions share may belong to a third match, and another one not: then the tie counts as found.
+  const request = formatRequest(witness ?? minimalRequest(both, context.host));
+  const deciding = certain ? `add a route for ${formatMatch(both)} to decide` : "make one of them more specific, or tell them apart";
+  return `a difference in precedence is needed: ${request} takes this match and ${formatMatch(a.match)} alike; ${deciding}`;
 }
 
-function mayShareAPath(regex: AtomicMatch, other: AtomicMatch): boolean {
-  const start = readRegex(regex.path.value)?.literalPrefix ?? "/";
-  if (other.path.kind === "prefix") {
-    const prefix = other.path.value;
-    return prefix === "/" || start === prefix || start.startsWith(`${prefix}/`) || `${prefix}/`.startsWith(start);
+/** Why no request takes a match: one other match takes them all, or several do together, for example nine that name one method each. */
+function unreachable(context: WitnessContext<SourcedEntry>, entry: SourcedEntry): string | undefined {
+  const winners: SourcedEntry[] = [];
+  const reached = findWitness(context, entry.match, (winner) => {
+    winners.push(winner);
+    return winner.rule === entry.rule;
+  });
+  if (reached !== undefined) {
+    return undefined;
   }
-  const otherStart = readRegex(other.path.value)?.literalPrefix ?? "/";
-  return start.startsWith(otherStart) || otherStart.startsWith(start);
-}
-
-/** Matches whose every request is taken away by more specific ones, for example by nine routes that name one method each. */
-function checkReachable(problems: Problems, order: readonly SourcedEntry[], host: string, reported: ReadonlySet<string>): void {
-  for (const entry of order) {
-    if (
-      reported.has(entry.path) ||
-      entry.match.path.kind === "regex" ||
-      findWitness(order, entry.match, host, (winner) => winner.rule === entry.rule)
-    ) {
-      continue;
-    }
-    const request = minimalRequest(entry.match, host);
-    const winner = firstMatch(order, request);
-    const taken = winner === undefined ? "" : `; ${formatRequest(request)} goes to route ${winner.rule.route}`;
-    problems.add(
-      entry.path,
-      formatMatch(entry.match),
-      `a match that some request takes is needed: more specific routes take every one of these${taken}`,
-    );
+  const request = minimalRequest(entry.match, context.host);
+  const [strongest] = context.index.all(request);
+  const taken = strongest === undefined ? "" : `; ${formatRequest(request)} goes to route ${strongest.rule.route}`;
+  const shadow = winners.find((winner) => within(entry.match, winner.match));
+  if (shadow !== undefined) {
+    return `a match that some request takes is needed: ${formatMatch(shadow.match)} takes every one of these ${placeOf(shadow)}${taken}`;
   }
+  // With a regular expression or a condition on presence nearby, other requests could still come through.
+  const certain = [entry, ...winners].every(({ match }) => isPlain(match));
+  return certain ? `a match that some request takes is needed: more specific routes take every one of these${taken}` : undefined;
 }
 
-/**
- * A request that satisfies `wanted` and whose winner is accepted.
- *
- * It carries no header and no parameter more than `wanted` asks for, since each more could only make a more specific match win. So trying the methods,
- * the path itself and a path below it that no route names, is complete for exact and prefix matches.
- */
-export function findWitness<Entry extends RouteEntry>(
-  order: readonly Entry[],
-  wanted: AtomicMatch,
-  host: string,
-  accept: (winner: Entry) => boolean,
-): RouteRequest | undefined {
-  const start = minimalRequest(wanted, host);
-  for (const path of witnessPaths(order, wanted, start.path)) {
-    for (const method of wanted.method === undefined ? httpMethods : [wanted.method]) {
-      const request = { ...start, path, method };
-      const winner = firstMatch(order, request);
-      if (winner !== undefined && accept(winner)) {
-        return request;
-      }
-    }
-  }
-  return undefined;
-}
-
-function* witnessPaths(order: readonly RouteEntry[], { path }: AtomicMatch, first: string): Generator<string> {
-  yield first;
-  if (path.kind === "prefix") {
-    const parent = path.value === "/" ? "" : path.value;
-    for (let number = 1; ; number++) {
-      const fresh = `${parent}/any${number === 1 ? "" : number}`;
-      if (!order.some(({ match }) => match.path.value.startsWith(fresh))) {
-        yield fresh;
-        return;
-      }
-    }
-  }
-}
-
-/** The least request that satisfies a match; another match may still win it. */
-export function minimalRequest(match: AtomicMatch, host: string): RouteRequest {
-  return {
-    host,
-    method: match.method ?? "GET",
-    path: match.path.kind === "regex" ? (readRegex(match.path.value)?.sample ?? "/") : match.path.value,
-    headers: Object.fromEntries(match.headers.map(({ name, value }) => [name, value])),
-    query: Object.fromEntries(match.query.map(({ name, value }) => [name, value])),
-  };
-}
-
-/** A host name for witnesses. */
-export function witnessHost(hosts: readonly string[]): string {
-  const [first = "*"] = hosts;
-  return first === "*" ? "mesh.example.test" : first.replace(/^\*/, "any");
-}
-
-/** Only equal paths of equal precedence can tie: two different prefixes of one path differ in length. Two different methods never meet. */
-function rankKey({ match }: SourcedEntry): string {
-  return JSON.stringify([match.path.kind, match.path.value, match.method ?? "", match.headers.length, match.query.length]);
-}
-
-function groupBy(entries: readonly SourcedEntry[], keyOf: (entry: SourcedEntry) => string): SourcedEntry[][] {
-  const groups = new Map<string, SourcedEntry[]>();
-  for (const entry of entries) {
-    const group = groups.get(keyOf(entry));
-    if (group === undefined) {
-      groups.set(keyOf(entry), [entry]);
-    } else {
-      group.push(entry);
-    }
-  }
-  return [...groups.values()];
-}
-
-/** All pairs of a group, each in the order in which the user wrote them. */
-function forEachPair(group: readonly SourcedEntry[], visit: (earlier: SourcedEntry, later: SourcedEntry) => void): void {
-  const sorted = [...group].sort((a, b) => comparePaths(a.path, b.path));
-  for (const [index, later] of sorted.entries()) {
-    for (const earlier of sorted.slice(0, index)) {
-      visit(earlier, later);
-    }
-  }
-}
-
-/**
- * Splits a group by the values of a header or parameter that all its matches name: those with different values never meet. Routes for a thousand shards
- * are then compared each with its own few, instead of all with all.
- */
-function splitByCommonNames(group: readonly SourcedEntry[]): SourcedEntry[][] {
-  const [first] = group;
-  for (const kind of ["headers", "query"] as const) {
-    for (const { name } of first?.match[kind] ?? []) {
-      const valueOf = ({ match }: SourcedEntry): string => match[kind].find((pair) => pair.name === name)?.value ?? "";
-      const parts = groupBy(group, valueOf);
-      // No value is empty, so "" is a match that does not name it.
-      if (parts.length > 1 && group.every((entry) => valueOf(entry) !== "")) {
-        return parts.flatMap(splitByCommonNames);
-      }
-    }
-  }
-  return [[...group]];
+function isPlain({ path, headers, query }: AtomicMatch): boolean {
+  return path.kind !== "regex" && [...headers, ...query].every(({ kind }) => kind === "exact");
 }
 
 /** `routes[9]` before `routes[10]`. */

@@ -1,59 +1,22 @@
-/** Where a match goes: versioned services become weighted Kubernetes Services. */
-import {
-  checkDnsLabel,
-  checkInteger,
-  checkKnownKeys,
-  checkList,
-  checkObject,
-  checkUnique,
-  exactlyOne,
-  isObject,
-  nearestWord,
-} from "./checks";
-import { joinPath, keyPath, type Problems } from "./errors";
-import type { ServiceEndpointFacts, VersionedServiceFacts } from "./facts";
-import type { Backend, KubernetesDestination, RouteMatch, ServiceDestination, WeightedDestination } from "./route-types";
+/** Where a match goes: versioned services become weighted Kubernetes Services, functions and other servers what a gateway calls. */
+import { checkDnsLabel, checkInteger, checkKnownKeys, checkList, checkObject, exactlyOne, isObject } from "./checks";
+import { joinPath, type Problems } from "./errors";
+import type { ServiceEndpointFacts } from "./facts";
+import type {
+  FailoverDestination,
+  KubernetesDestination,
+  PlaceDestination,
+  ServiceDestination,
+  WeightedDestination,
+} from "./route-destination-types";
+import { checkOutside, outsideKinds, resolveOutside, resolveUrl } from "./route-outside";
+import { findEndpoints, findService, list, maxWeight, type DestinationContext, type KnownService } from "./route-services";
+import type { Backend, FailoverTarget, HostTarget, ServiceTarget } from "./route-table";
+import { spreadWeights, type Share } from "./route-weights";
 
-/** The largest weight that the Gateway API takes. */
-export const maxWeight = 1_000_000;
-
-/** What the destinations of one match are resolved against. */
-export interface DestinationContext {
-  services: readonly VersionedServiceFacts[];
-  /** Property path of the destinations, for example `routes[0].to`. */
-  path: string;
-  /** Property path of the match, for messages. */
-  matchPath: string;
-  match: RouteMatch;
-}
-
-interface Share {
-  weight: number;
-  backends: Backend[];
-}
-
-/** Checks the facts of the services themselves; they can come from another stack. */
-export function checkServices(problems: Problems, services: unknown): VersionedServiceFacts[] {
-  if (!checkList(problems, "services", services)) {
-    return [];
-  }
-  const usable = (services as VersionedServiceFacts[]).filter((service, index) =>
-    checkObject(problems, joinPath("services", index), service),
-  );
-  checkUnique(
-    problems,
-    "services",
-    usable.map(({ name }) => name),
-    "name",
-  );
-  usable.forEach((service, index) => {
-    for (const version of new Set(service.endpoints.map((endpoint) => endpoint.version))) {
-      const path = keyPath(joinPath(joinPath("services", index), "weights"), version);
-      checkInteger(problems, path, service.weights[version], { min: 0, max: maxWeight });
-    }
-  });
-  return usable;
-}
+/** The members of a weighted destination of which exactly one is set. */
+const destinationKinds = ["service", "kubernetes", "failover", ...outsideKinds] as const;
+const placeKinds = ["service", "kubernetes", "url"] as const;
 
 /** Checks the shape of destinations, once per route. */
 export function checkDestinations(problems: Problems, path: string, given: unknown): given is WeightedDestination[] {
@@ -64,35 +27,70 @@ export function checkDestinations(problems: Problems, path: string, given: unkno
   if (given.length === 0) {
     problems.add(path, given, "at least one destination is allowed");
   }
-  given.forEach((destination, index) => checkDestination(problems, joinPath(path, index), destination));
+  given.forEach((destination, index) => checkWeighted(problems, joinPath(path, index), destination));
   if (given.length > 0 && given.every((destination) => isObject(destination) && destination["weight"] === 0)) {
     problems.add(path, given, "at least one weight above 0 is needed, or every request fails");
   }
   return problems.all.length === before;
 }
 
-function checkDestination(problems: Problems, path: string, given: unknown): void {
+function checkWeighted(problems: Problems, path: string, given: unknown): void {
   if (!checkObject(problems, path, given)) {
     return;
   }
-  checkKnownKeys(problems, path, given, ["weight", "service", "kubernetes"]);
+  checkKnownKeys(problems, path, given, ["weight", ...destinationKinds]);
   if (given["weight"] !== undefined) {
     checkInteger(problems, joinPath(path, "weight"), given["weight"], { min: 0, max: maxWeight });
   }
-  const kind = exactlyOne(problems, path, given, ["service", "kubernetes"]);
+  checkOneDestination(problems, path, given, destinationKinds);
+}
+
+/** Checks the one destination among members such as `service` and `kubernetes`. */
+export function checkOneDestination(problems: Problems, path: string, given: Record<string, unknown>, kinds: readonly string[]): void {
+  const kind = exactlyOne(problems, path, given, kinds);
   const inner = kind === undefined ? undefined : given[kind];
   const innerPath = joinPath(path, kind ?? "");
   if (kind === undefined || !checkObject(problems, innerPath, inner)) {
     return;
   }
   if (kind === "service") {
-    checkKnownKeys(problems, innerPath, inner, ["service", "version", "snapshot"]);
+    checkKnownKeys(problems, innerPath, inner, ["service", "version", "snapshot", "shard"]);
+    if (inner["shard"] !== undefined) {
+      checkInteger(problems, joinPath(innerPath, "shard"), inner["shard"], { min: 0 });
+    }
+  } else if (kind === "kubernetes") {
+    checkKubernetes(problems, innerPath, inner);
+  } else if (kind === "failover") {
+    checkFailover(problems, innerPath, inner);
+  } else {
+    checkOutside(problems, innerPath, kind, inner);
+  }
+}
+
+/** Checks the name, port and namespace of a Kubernetes Service. */
+export function checkKubernetes(problems: Problems, path: string, given: Record<string, unknown>): void {
+  checkKnownKeys(problems, path, given, ["name", "port", "namespace"]);
+  checkDnsLabel(problems, joinPath(path, "name"), given["name"]);
+  checkInteger(problems, joinPath(path, "port"), given["port"], { min: 1, max: 65535 });
+  checkNamespace(problems, joinPath(path, "namespace"), given["namespace"]);
+}
+
+function checkFailover(problems: Problems, path: string, given: Record<string, unknown>): void {
+  checkKnownKeys(problems, path, given, ["places", "healthPath"]);
+  const places = given["places"];
+  if (!checkList(problems, joinPath(path, "places"), places)) {
     return;
   }
-  checkKnownKeys(problems, innerPath, inner, ["name", "port", "namespace"]);
-  checkDnsLabel(problems, joinPath(innerPath, "name"), inner["name"]);
-  checkInteger(problems, joinPath(innerPath, "port"), inner["port"], { min: 1, max: 65535 });
-  checkNamespace(problems, joinPath(innerPath, "namespace"), inner["namespace"]);
+  if (places.length < 2) {
+    problems.add(joinPath(path, "places"), places, "at least two places are needed, the nearest first");
+  }
+  places.forEach((place, index) => {
+    const placePath = joinPath(joinPath(path, "places"), index);
+    if (checkObject(problems, placePath, place)) {
+      checkKnownKeys(problems, placePath, place, placeKinds);
+      checkOneDestination(problems, placePath, place, placeKinds);
+    }
+  });
 }
 
 /** A namespace is an RFC 1123 label: unlike a Service it may start with a digit. */
@@ -102,7 +100,7 @@ export function checkNamespace(problems: Problems, path: string, given: unknown)
   }
 }
 
-/** The weighted Kubernetes Services of one match, or `undefined` where a problem was noted. */
+/** The weighted destinations of one match, or `undefined` where a problem was noted. */
 export function resolveDestinations(
   problems: Problems,
   to: readonly WeightedDestination[],
@@ -110,167 +108,131 @@ export function resolveDestinations(
 ): Backend[] | undefined {
   const shares = to.map((destination, index): Share | undefined => {
     const path = joinPath(context.path, index);
-    const weight = destination.weight ?? 1;
-    if (destination.kubernetes !== undefined) {
-      return { weight, backends: [kubernetesBackend(destination.kubernetes)] };
-    }
-    const backends = destination.service && resolveService(problems, joinPath(path, "service"), destination.service, context);
-    return backends && { weight, backends };
+    const backends = resolveOne(problems, path, destination, context);
+    return backends && { weight: destination.weight ?? 1, backends };
   });
   return shares.every((share): share is Share => share !== undefined) ? spreadWeights(problems, context.path, shares) : undefined;
 }
 
-function kubernetesBackend({ name, port, namespace }: KubernetesDestination): Backend {
-  return {
-    name,
-    port,
-    ...(namespace === undefined ? {} : { namespace }),
-    weight: 1,
-    label: `Service ${namespace === undefined ? "" : `${namespace}/`}${name}:${port}`,
-  };
+function resolveOne(problems: Problems, path: string, to: WeightedDestination, context: DestinationContext): Backend[] | undefined {
+  if (to.kubernetes !== undefined) {
+    return [kubernetesBackend(to.kubernetes)];
+  }
+  if (to.service !== undefined) {
+    return resolveService(problems, joinPath(path, "service"), to.service, context);
+  }
+  if (to.failover !== undefined) {
+    const backend = resolveFailover(problems, joinPath(path, "failover"), to.failover, context);
+    return backend && [backend];
+  }
+  return [resolveOutside(to)];
 }
 
-function resolveService(problems: Problems, path: string, wanted: ServiceDestination, context: DestinationContext): Backend[] | undefined {
-  const service = context.services.find(({ name }) => name === wanted.service);
-  if (service === undefined) {
-    const names = context.services.map(({ name }) => name);
-    problems.add(joinPath(path, "service"), wanted.service, `${suggest(wanted.service, names)}known services are ${list(names)}`);
-    return undefined;
-  }
-  const found = findEndpoints(problems, path, wanted, service, context);
-  if (found === undefined) {
-    return undefined;
-  }
-  const named = (wanted.version ?? context.match.version) !== undefined;
-  const backends = found.map((endpoint) => endpointBackend(problems, service, endpoint, context, named));
-  if (!backends.every((backend): backend is Backend => backend !== undefined)) {
-    return undefined;
-  }
-  if (backends.every(({ weight }) => weight === 0)) {
-    problems.add(
-      path,
-      wanted,
-      `a version is needed: all versions of ${service.name} with this snapshot (${list(backends.map(({ label }) => label))}) have weight 0`,
-    );
-    return undefined;
-  }
-  return backends;
+/** A Kubernetes Service that we know nothing more of. */
+export function kubernetesBackend({ name, port, namespace }: KubernetesDestination): Backend & { destination: ServiceTarget } {
+  const id = `${namespace === undefined ? "" : `${namespace}/`}${name}:${port}`;
+  const destination = { kind: "service" as const, id: `service ${id}`, name, port, ...(namespace === undefined ? {} : { namespace }) };
+  return { weight: 1, label: `Service ${id}`, destination };
 }
 
-/** The endpoints that a destination means: by snapshot, then by version. */
-function findEndpoints(
+/** The Kubernetes Services of a versioned service, by the weights of its versions. */
+export function resolveService(
   problems: Problems,
   path: string,
   wanted: ServiceDestination,
-  service: VersionedServiceFacts,
-  { match, matchPath }: DestinationContext,
-): ServiceEndpointFacts[] | undefined {
-  const snapshots = unique(service.endpoints.map((endpoint) => endpoint.snapshot));
-  const versions = unique(service.endpoints.map((endpoint) => endpoint.version));
-  const snapshot = wanted.snapshot ?? match.snapshot;
-  const version = wanted.version ?? match.version;
-  const snapshotPath =
-    wanted.snapshot === undefined && match.snapshot !== undefined ? joinPath(matchPath, "snapshot") : joinPath(path, "snapshot");
-  const versionPath =
-    wanted.version === undefined && match.version !== undefined ? joinPath(matchPath, "version") : joinPath(path, "version");
-  const before = problems.all.length;
-  if (snapshot === undefined) {
-    problems.add(snapshotPath, undefined, `the match names no snapshot, so one is needed here; ${service.name} has ${list(snapshots)}`);
-  } else if (!snapshots.includes(snapshot)) {
-    problems.add(snapshotPath, snapshot, `${suggest(snapshot, snapshots)}${service.name} is bound to the snapshots ${list(snapshots)}`);
-  } else if (match.snapshot !== undefined && match.snapshot !== snapshot && snapshots.includes(match.snapshot)) {
-    problems.add(
-      snapshotPath,
-      snapshot,
-      `requests that name ${match.snapshot} (${matchPath}) must not get answers from another snapshot; ${service.name} has both`,
-    );
-  }
-  if (version !== undefined && !versions.includes(version)) {
-    problems.add(versionPath, version, `${suggest(version, versions)}${service.name} has the versions ${list(versions)}`);
-  } else if (version !== undefined && match.version !== undefined && match.version !== version && versions.includes(match.version)) {
-    problems.add(
-      versionPath,
-      version,
-      `requests that name ${match.version} (${matchPath}) must not get answers from another version; ${service.name} has both`,
-    );
-  }
-  if (problems.all.length > before) {
+  context: DestinationContext,
+): (Backend & { destination: ServiceTarget })[] | undefined {
+  const service = findService(problems, joinPath(path, "service"), wanted.service, context.services);
+  const found = service && findEndpoints(problems, path, wanted, service, context);
+  if (service === undefined || found === undefined) {
     return undefined;
   }
-  const found = service.endpoints.filter(
-    (endpoint) => endpoint.snapshot === snapshot && (version === undefined || endpoint.version === version),
-  );
-  if (found.length === 0) {
-    const bound = unique(service.endpoints.filter((endpoint) => endpoint.version === version).map((endpoint) => endpoint.snapshot));
-    problems.add(snapshotPath, snapshot, `version ${version ?? ""} of ${service.name} is bound to ${list(bound)} only`);
+  const named = (wanted.version ?? context.match.version) !== undefined;
+  const backends = found.map((endpoint) => endpointBackend(problems, path, service, endpoint, { wanted, context, named }));
+  if (!backends.every((backend) => backend !== undefined)) {
     return undefined;
   }
-  return [...found].sort((a, b) => (a.version < b.version ? -1 : 1));
+  if (backends.every(({ weight }) => weight === 0)) {
+    const labels = list(backends.map(({ label }) => label));
+    problems.add(path, wanted, `a version is needed: all versions of ${service.facts.name} with this snapshot (${labels}) have weight 0`);
+    return undefined;
+  }
+  return backends;
 }
 
 /** The Kubernetes Service of one endpoint. A version that is named takes everything, whatever its weight. */
 function endpointBackend(
   problems: Problems,
-  service: VersionedServiceFacts,
-  endpoint: ServiceEndpointFacts,
-  { match, matchPath }: DestinationContext,
-  named: boolean,
-): Backend | undefined {
-  const weight = named ? 1 : (service.weights[endpoint.version] ?? 0);
-  const label = `${service.name} ${endpoint.version}`;
-  const pods = endpoint.podServiceNames;
-  if (match.shard === undefined || pods.length === 0) {
-    return { name: endpoint.serviceName, port: endpoint.port, weight, label };
+  path: string,
+  { facts }: KnownService,
+  { version, snapshot, serviceName, port, podServiceNames: pods }: ServiceEndpointFacts,
+  { wanted, context, named }: { wanted: ServiceDestination; context: DestinationContext; named: boolean },
+): (Backend & { destination: ServiceTarget }) | undefined {
+  const weight = named ? 1 : (facts.weights[version] ?? 0);
+  const label = `${facts.name} ${version}`;
+  const target = (name: string): ServiceTarget => ({
+    kind: "service",
+    id: `service ${name}:${port}`,
+    name,
+    port,
+    service: facts.name,
+    version,
+    snapshot,
+  });
+  const shard = wanted.shard ?? context.match.shard;
+  if (shard === undefined || (pods.length === 0 && wanted.shard === undefined)) {
+    return { weight, label, destination: target(serviceName) };
   }
-  const pod = pods[match.shard];
+  const pod = pods[shard];
   if (pod === undefined) {
-    problems.add(joinPath(matchPath, "shard"), match.shard, `${label} has ${pods.length} pods: shards 0 to ${pods.length - 1} are allowed`);
+    const place = joinPath(wanted.shard === undefined ? context.matchPath : path, "shard");
+    const allowed = pods.length === 0 ? "no pods of their own" : `${pods.length} pods: shards 0 to ${pods.length - 1} are allowed`;
+    problems.add(place, shard, `${label} has ${allowed}`);
     return undefined;
   }
-  return { name: pod, port: endpoint.port, weight, label: `${label} shard ${match.shard}` };
+  return { weight, label: `${label} shard ${shard}`, destination: { ...target(pod), shard } };
 }
 
-/**
- * One list of whole weights from shares of shares: share i of W_i with weights w_ij becomes W_i · w_ij · L / S_i, where S_i is the sum of its
- * weights and L the least common multiple of all S_i. A single share keeps its weights as they were written.
- */
-function spreadWeights(problems: Problems, path: string, shares: readonly Share[]): Backend[] | undefined {
-  const [only] = shares;
-  if (only !== undefined && shares.length === 1) {
-    return only.backends;
+function resolveFailover(problems: Problems, path: string, wanted: FailoverDestination, context: DestinationContext): Backend | undefined {
+  const places = wanted.places.map((place, index) => resolvePlace(problems, joinPath(joinPath(path, "places"), index), place, context));
+  if (!places.every((place) => place !== undefined)) {
+    return undefined;
   }
-  const sums = shares.map(({ backends }) => backends.reduce((sum, { weight }) => sum + weight, 0));
-  const common = sums.reduce((a, b) => (a / gcd(a, b)) * b, 1);
-  const spread = shares.flatMap(({ weight, backends }, index) =>
-    backends.map((backend) => ({ ...backend, weight: weight * backend.weight * (common / (sums[index] ?? 1)) })),
-  );
-  const divisor = common === 1 ? 1 : spread.reduce((sum, { weight }) => gcd(sum, weight), 0);
-  const backends = spread.map((backend) => ({ ...backend, weight: backend.weight / divisor }));
-  if (backends.some(({ weight }) => !Number.isSafeInteger(weight) || weight > maxWeight)) {
+  const ids = places.map(({ destination }) => destination.id);
+  const twice = ids.findIndex((id, index) => ids.indexOf(id) < index);
+  if (twice >= 0) {
+    const place = joinPath(joinPath(path, "places"), twice);
+    problems.add(place, ids[twice], "another place is needed: where this one fails, it fails in both places, so the failover never helps");
+  }
+  const destination: FailoverTarget = {
+    kind: "failover",
+    id: `failover ${ids.join(" else ")}`,
+    places: places.map((place) => place.destination),
+    healthPath: wanted.healthPath ?? "/healthz",
+  };
+  return { weight: 1, label: places.map(({ label }) => label).join(", else "), destination };
+}
+
+function resolvePlace(
+  problems: Problems,
+  path: string,
+  place: PlaceDestination,
+  context: DestinationContext,
+): { label: string; destination: ServiceTarget | HostTarget } | undefined {
+  if (place.url !== undefined) {
+    return resolveUrl(place.url);
+  }
+  if (place.kubernetes !== undefined) {
+    return kubernetesBackend(place.kubernetes);
+  }
+  const found = place.service && resolveService(problems, joinPath(path, "service"), place.service, context);
+  if (found !== undefined && found.length !== 1) {
     problems.add(
-      path,
-      shares.map(({ weight }) => weight),
-      `coarser weights are needed: in whole numbers of at most ${maxWeight} these shares cannot be said`,
+      joinPath(path, "service"),
+      place.service,
+      `one version is needed in a place; ${list(found.map(({ label }) => label))} fit`,
     );
     return undefined;
   }
-  return backends;
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
-}
-
-function unique(words: readonly string[]): string[] {
-  return [...new Set(words)].sort();
-}
-
-/** Words as short as `v1` and `v2` are all near to each other. */
-function suggest(word: unknown, words: readonly string[]): string {
-  const nearest = typeof word === "string" && word.length > 3 ? nearestWord(word, words) : undefined;
-  return nearest === undefined ? "" : `perhaps ${nearest} is meant; `;
-}
-
-function list(words: readonly string[]): string {
-  return words.length === 0 ? "none" : words.join(", ");
+  return found?.[0];
 }

@@ -1,22 +1,38 @@
 /**
- * Which match takes a request: precedence as the Gateway API has it, for every target.
+ * Which match goes before which, and which requests it takes: precedence as the Gateway API has it, for every target.
  *
- * Precedence (Gateway API v1.6, HTTPRouteRule.matches): exact path, then the longest prefix, then a method, then the most headers, then the most
- * query parameters. The Gateway API leaves the place of a regex open (kgateway: between exact and prefix), so the checks refuse routes where it would count.
+ * Precedence (Gateway API v1.6, HTTPRouteRule.matches): exact path, then the longest prefix, then a method, then the most headers, then the most query
+ * parameters. The Gateway API leaves the place of a regular expression open; here, as in kgateway, it is between exact paths and prefixes.
  */
-import type { AtomicMatch, NameValue, PathMatch, RouteEntry, RouteModel, RouteRequest } from "./route-types";
+import type { AtomicMatch, PathMatch, RouteRequest, ValueMatch } from "./route-table";
 
-const kindRank = { exact: 0, regex: 1, prefix: 2 } as const;
+const kindRank = { exact: 0, regex: 1, prefix: 2, rawPrefix: 2 } as const;
 
-/** Negative where `a` goes before `b`, 0 where the Gateway API sees no difference. */
+/** Negative where `a` goes before `b`, 0 where neither does. */
 export function comparePrecedence(a: AtomicMatch, b: AtomicMatch): number {
   return (
-    kindRank[a.path.kind] - kindRank[b.path.kind] ||
-    (a.path.kind === "prefix" ? b.path.value.length - a.path.value.length : 0) ||
+    comparePaths(a.path, b.path) ||
     Number(b.method !== undefined) - Number(a.method !== undefined) ||
-    b.headers.length - a.headers.length ||
-    b.query.length - a.query.length
+    headerLevel(b) - headerLevel(a) ||
+    queryLevel(b) - queryLevel(a)
   );
+}
+
+/** Longer prefixes first; of two of equal length the one by elements, which takes less. */
+function comparePaths(a: PathMatch, b: PathMatch): number {
+  if (kindRank[a.kind] !== kindRank[b.kind] || kindRank[a.kind] < kindRank.prefix) {
+    return kindRank[a.kind] - kindRank[b.kind];
+  }
+  return b.value.length - a.value.length || Number(a.kind === "rawPrefix") - Number(b.kind === "rawPrefix");
+}
+
+/** A guard's condition counts for half: it yields to every match that names a snapshot, and goes before the match without. */
+function headerLevel(match: AtomicMatch): number {
+  return match.headers.length - (match.guard === "header" ? 0.5 : 0);
+}
+
+function queryLevel(match: AtomicMatch): number {
+  return match.query.length - (match.guard === "query" ? 0.5 : 0);
 }
 
 /** A total order: precedence, then text, so that the same routes always give the same list. */
@@ -24,10 +40,13 @@ export function compareMatches(a: AtomicMatch, b: AtomicMatch): number {
   return comparePrecedence(a, b) || compareText(matchKey(a), matchKey(b));
 }
 
-/** Equal for equal matches only. */
-export function matchKey(match: AtomicMatch): string {
-  const pairs = (list: readonly NameValue[]): string[][] => list.map(({ name, value }) => [name, value]);
-  return JSON.stringify([match.path.kind, match.path.value, match.method ?? "", pairs(match.headers), pairs(match.query)]);
+/** Equal for equal matches only. No name and no value has a line break. */
+export function matchKey({ path, method = "", headers, query, guard }: AtomicMatch): string {
+  return `${path.kind}\n${path.value}\n${method}\n${valuesKey(headers)}\n\n${valuesKey(query)}\n\n${guard ?? ""}`;
+}
+
+function valuesKey(list: readonly ValueMatch[]): string {
+  return list.map(({ name, kind, value }) => `${name}\n${kind}\n${value}`).join("\n");
 }
 
 /** By code units, whatever the locale. */
@@ -39,31 +58,41 @@ export function compareText(a: string, b: string): number {
 export function matches(match: AtomicMatch, request: RouteRequest): boolean {
   return (
     (match.method === undefined || match.method === request.method) &&
-    match.headers.every(({ name, value }) => request.headers[name] === value) &&
-    match.query.every(({ name, value }) => request.query[name] === value) &&
+    match.headers.every((condition) => matchesValue(condition, request.headers[condition.name])) &&
+    match.query.every((condition) => matchesValue(condition, request.query[condition.name])) &&
     matchesPath(match.path, request.path)
   );
 }
 
-function matchesPath(path: PathMatch, given: string): boolean {
+/** Whether a value, or its absence, satisfies a condition. */
+export function matchesValue({ kind, value }: ValueMatch, given: string | undefined): boolean {
+  switch (kind) {
+    case "exact":
+      return given === value;
+    case "regex":
+      return given !== undefined && wholeText(value).test(given);
+    case "present":
+      return given !== undefined;
+  }
+}
+
+/** Whether a path satisfies a path match. */
+export function matchesPath(path: PathMatch, given: string): boolean {
   switch (path.kind) {
     case "exact":
       return given === path.value;
     case "prefix":
       return path.value === "/" || given === path.value || given.startsWith(`${path.value}/`);
+    case "rawPrefix":
+      return given.startsWith(path.value);
     case "regex":
-      return new RegExp(`^(?:${path.value})$`).test(given);
+      return wholeText(path.value).test(given);
   }
 }
 
-/** Where a request goes, or `undefined` where no route takes it (the gateway answers 404). */
-export function routeRequest(model: RouteModel, request: RouteRequest): RouteEntry | undefined {
-  return model.hosts.some((host) => matchesHost(host, request.host)) ? firstMatch(model.order, request) : undefined;
-}
-
-/** The first entry of an ordered list that takes a request. */
-export function firstMatch<Entry extends { match: AtomicMatch }>(order: readonly Entry[], request: RouteRequest): Entry | undefined {
-  return order.find((entry) => matches(entry.match, request));
+/** As RE2 matches in full: `.` takes no line break, and no flag is set. */
+function wholeText(regex: string): RegExp {
+  return new RegExp(`^(?:${regex})$`);
 }
 
 /** Whether a host name lies under a declared one; `*.example.com` takes names of any depth below, as the Gateway API and Envoy have it. */
@@ -73,48 +102,4 @@ export function matchesHost(declared: string, host: string): boolean {
     declared === host ||
     (declared.startsWith("*.") && host.endsWith(declared.slice(1)) && host.length >= declared.length)
   );
-}
-
-/** A match for the requests that both satisfy, or `undefined` where there is none. Both must have the same path. */
-export function intersect(a: AtomicMatch, b: AtomicMatch): AtomicMatch | undefined {
-  const headers = unite(a.headers, b.headers);
-  const query = unite(a.query, b.query);
-  if (headers === undefined || query === undefined || (a.method !== undefined && b.method !== undefined && a.method !== b.method)) {
-    return undefined;
-  }
-  return { path: a.path, method: a.method ?? b.method, headers, query };
-}
-
-function unite(a: readonly NameValue[], b: readonly NameValue[]): NameValue[] | undefined {
-  const values = new Map(a.map(({ name, value }) => [name, value]));
-  for (const { name, value } of b) {
-    if ((values.get(name) ?? value) !== value) {
-      return undefined;
-    }
-    values.set(name, value);
-  }
-  return [...values].map(([name, value]) => ({ name, value })).sort((x, y) => compareText(x.name, y.name));
-}
-
-/** A match as one line, for example `GET /prices [x-mesh-snapshot: 20261121t0600z]`. */
-export function formatMatch(match: AtomicMatch): string {
-  const path = match.path.kind === "prefix" ? match.path.value : `${match.path.kind} ${match.path.value}`;
-  return [match.method, withQuery(path, match.query), showHeaders(match.headers)]
-    .filter((part) => part !== undefined && part !== "")
-    .join(" ");
-}
-
-/** A request as one line, for example `GET http://mesh.example.test/prices?shard=3 [x-mesh-snapshot: 20261121t0600z]`. */
-export function formatRequest(request: RouteRequest): string {
-  const pairs = (values: Record<string, string>): NameValue[] => Object.entries(values).map(([name, value]) => ({ name, value }));
-  const url = withQuery(`http://${request.host}${request.path}`, pairs(request.query));
-  return `${request.method} ${url} ${showHeaders(pairs(request.headers))}`.trimEnd();
-}
-
-function withQuery(path: string, query: readonly NameValue[]): string {
-  return query.length === 0 ? path : `${path}?${query.map(({ name, value }) => `${name}=${value}`).join("&")}`;
-}
-
-function showHeaders(headers: readonly NameValue[]): string {
-  return headers.length === 0 ? "" : `[${headers.map(({ name, value }) => `${name}: ${value}`).join(", ")}]`;
 }

@@ -1,103 +1,149 @@
 /** Emits checked routes as Gloo edge objects. Pure: plain values in, plain Kubernetes objects out. */
-import type {
-  CustomObject,
-  GlooDestination,
-  GlooGatewaySpec,
-  GlooMatcher,
-  GlooRoute,
-  GlooVirtualServiceSpec,
-} from "../kubernetes/custom-resources";
+import type { CustomObject, GlooGatewaySpec, GlooRoute, GlooRouteTableSpec, GlooVirtualServiceSpec } from "../kubernetes/custom-resources";
 import { componentLabel, describeLabels } from "../kubernetes/labels";
-import { dnsName } from "../model/names";
-import type { AtomicMatch, Backend, PathMatch, RouteEntry, RouteModel, RouteRule } from "../model/routes";
+import { contentHash, dnsName } from "../model/names";
+import type { RouteTable, TableTls, VirtualHost } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
+import { emitGlooRoutes, type PlacedRoute } from "./gloo-routes";
+import { emitUpstream } from "./gloo-upstreams";
+import type { NamedObject } from "./kgateway-names";
+import { splitByName } from "./pages";
 
 const apiVersion = "gateway.solo.io/v1";
 
-/** A Gateway of the proxy `proxyName` that serves our VirtualService and no other. */
-export function emitGlooGateway<N>(context: EmitContext<N>, proxyName: string, port: number): CustomObject<N, GlooGatewaySpec<N>> {
+/** Kubernetes takes objects of at most 1.5 MiB; half of it is left for the status and for what others add. */
+const maxCharacters = 700_000;
+
+/** Where a Gateway of the proxy listens. */
+export interface GlooPorts {
+  http: number;
+  /** For the hosts that have a certificate. */
+  https: number;
+}
+
+/** Gateways of the proxy `proxyName` that serve our VirtualServices and no others: one for plain HTTP, and one for HTTPS where there are certificates. */
+export function emitGlooGateways<N>(
+  context: EmitContext<N>,
+  table: RouteTable,
+  proxyName: string,
+  ports: GlooPorts,
+): CustomObject<N, GlooGatewaySpec<N>>[] {
   const { name, namespace } = context;
-  return {
-    apiVersion,
-    kind: "Gateway",
-    metadata: { name: dnsName(name, "gateway"), namespace, labels: { ...describeLabels(name, "gateway"), [componentLabel]: name } },
-    spec: {
+  const services = emitVirtualServices(context, table);
+  return [false, true].flatMap((ssl) => {
+    const mine = services.filter(({ object }) => (object.spec.sslConfig !== undefined) === ssl);
+    const virtualServices = mine.map(({ object }) => ({ name: object.metadata.name, namespace }));
+    const spec: GlooGatewaySpec<N> = {
       bindAddress: "::",
-      bindPort: port,
+      bindPort: ssl ? ports.https : ports.http,
       proxyNames: [proxyName],
-      httpGateway: { virtualServices: [{ name: virtualServiceName(name), namespace }] },
-    },
-  };
+      ...(ssl ? { ssl } : {}),
+      httpGateway: { virtualServices },
+    };
+    const part = ssl ? ["gateway", "https"] : ["gateway"];
+    return mine.length === 0 ? [] : [{ apiVersion, kind: "Gateway", metadata: metadata(context, dnsName(name, ...part), "gateway"), spec }];
+  });
 }
 
-/** The VirtualService: Gloo takes the first route that matches, so the list is in order of precedence. */
-export function emitVirtualService<N>({ name, namespace }: EmitContext<N>, model: RouteModel): CustomObject<N, GlooVirtualServiceSpec<N>> {
-  return {
-    apiVersion,
-    kind: "VirtualService",
-    metadata: { name: virtualServiceName(name), namespace, labels: { ...describeLabels(name, "routes"), [componentLabel]: name } },
-    spec: {
-      virtualHost: {
-        domains: model.hosts,
-        routes: neighbours(model.order).map(({ rule, matches }) => emitRoute(rule, matches, namespace)),
+/** The VirtualServices, and the RouteTables that hold their routes where these are too many for one object. */
+export function emitGlooObjects<N>(context: EmitContext<N>, table: RouteTable): NamedObject<N>[] {
+  const upstreams = table.upstreams.flatMap((upstream) => emitUpstream(context, upstream, table));
+  const tables = table.virtualHosts.flatMap((virtualHost) => pagesOf(context, table, virtualHost).tables);
+  return [...upstreams, ...tables];
+}
+
+/** One VirtualService for each group of hosts with the same rules, and one more for those of its hosts that have a certificate. */
+export function emitVirtualServices<N>(
+  context: EmitContext<N>,
+  table: RouteTable,
+): { part: string; object: CustomObject<N, GlooVirtualServiceSpec<N>> }[] {
+  return table.virtualHosts.flatMap((virtualHost) => {
+    const { routes } = pagesOf(context, table, virtualHost);
+    const part = partOf(context, table, virtualHost);
+    const secure = table.tls.flatMap((tls) => {
+      const domains = virtualHost.hosts.filter((host) => tls.hosts.includes(host));
+      return domains.length === 0 ? [] : [{ part: `${part}-https-${contentHash(domains).slice(0, 8)}`, domains, tls }];
+    });
+    return [{ part, domains: virtualHost.hosts, tls: undefined }, ...secure].map(({ part: own, domains, tls }) => ({
+      part: own,
+      object: {
+        apiVersion,
+        kind: "VirtualService",
+        metadata: metadata(context, dnsName(context.name, own), "routes"),
+        spec: { virtualHost: { domains, routes }, ...(tls === undefined ? {} : { sslConfig: emitSsl(context, tls, domains) }) },
       },
-    },
-  };
+    }));
+  });
 }
 
-function virtualServiceName(name: string): string {
-  return dnsName(name, "routes");
+function emitSsl<N>({ namespace }: EmitContext<N>, tls: TableTls, domains: string[]): GlooVirtualServiceSpec<N>["sslConfig"] {
+  const secretRef = { name: tls.certificateSecret, namespace: tls.certificateNamespace ?? namespace };
+  return { secretRef, ...(domains.includes("*") ? {} : { sniDomains: domains }) };
 }
 
-/** Entries of one rule that follow each other become one route. */
-function neighbours(order: readonly RouteEntry[]): { rule: RouteRule; matches: AtomicMatch[] }[] {
-  const groups: { rule: RouteRule; matches: AtomicMatch[] }[] = [];
-  for (const { rule, match } of order) {
-    const last = groups[groups.length - 1];
-    if (last?.rule === rule) {
-      last.matches.push(match);
-    } else {
-      groups.push({ rule, matches: [match] });
-    }
+/** Gloo takes the first route that matches, so the list is in order of precedence. */
+function pagesOf<N>(
+  context: EmitContext<N>,
+  table: RouteTable,
+  virtualHost: VirtualHost,
+): { routes: GlooRoute<N>[]; tables: NamedObject<N>[] } {
+  const placed = emitGlooRoutes(context, virtualHost.order, table);
+  const routes = placed.map(({ route }) => route);
+  if (sizeOf(routes) <= maxCharacters) {
+    return { routes, tables: [] };
   }
-  return groups;
-}
-
-function emitRoute<N>(rule: RouteRule, matches: readonly AtomicMatch[], namespace: N): GlooRoute<N> {
-  const [only] = rule.backends;
+  const part = partOf(context, table, virtualHost);
+  const pages = splitInOrder(placed).map(({ key, things }) => {
+    const own = `${part}-${key}`;
+    const spec: GlooRouteTableSpec<N> = { routes: things.map(({ route }) => route) };
+    return {
+      part: own,
+      object: { apiVersion, kind: "RouteTable", metadata: metadata(context, dnsName(context.name, own), "routes"), spec },
+    };
+  });
   return {
-    name: rule.name,
-    matchers: matches.flatMap(emitMatchers),
-    routeAction:
-      only !== undefined && rule.backends.length === 1
-        ? { single: emitDestination(only, namespace) }
-        : {
-            multi: {
-              destinations: rule.backends.map((backend) => ({ destination: emitDestination(backend, namespace), weight: backend.weight })),
-            },
-          },
-    // The JSON form of a protobuf duration: seconds with a fraction.
-    ...(rule.timeoutSeconds === undefined ? {} : { options: { timeout: `${Math.round(rule.timeoutSeconds * 1000) / 1000}s` } }),
+    routes: pages.map(({ object }) => ({
+      matchers: [{ prefix: "/" }],
+      delegateAction: { ref: { name: object.metadata.name, namespace: context.namespace } },
+    })),
+    tables: pages,
   };
 }
 
-function emitMatchers(match: AtomicMatch): GlooMatcher[] {
-  return emitPaths(match.path).map((path) => ({
-    ...path,
-    ...(match.method === undefined ? {} : { methods: [match.method] }),
-    ...(match.headers.length === 0 ? {} : { headers: match.headers.map(({ name, value }) => ({ name, value })) }),
-    ...(match.query.length === 0 ? {} : { queryParameters: match.query.map(({ name, value }) => ({ name, value })) }),
-  }));
-}
-
-/** Gloo's prefix is raw text: the prefix of elements `/p` takes `/p` itself and what starts with `/p/`. */
-function emitPaths({ kind, value }: PathMatch): GlooMatcher[] {
-  if (kind !== "prefix") {
-    return [{ [kind]: value }];
+/**
+ * Pages of a list whose order must be kept. Different exact paths never meet, nor do different prefixes of one length, so each such class is spread by
+ * the hash of its paths, which keeps pages stable; the regular expressions between them stay together.
+ */
+function splitInOrder<N>(routes: readonly PlacedRoute<N>[]): { key: string; things: PlacedRoute<N>[] }[] {
+  const classes = new Map<string, Map<string, PlacedRoute<N>[]>>();
+  for (const placed of routes) {
+    const { kind, value } = placed.path;
+    const name = kind === "exact" ? "exact" : kind === "regex" ? "regex" : `${kind === "prefix" ? "prefix" : "raw"}${value.length}`;
+    const paths = classes.get(name) ?? new Map<string, PlacedRoute<N>[]>();
+    classes.set(name, paths);
+    const key = kind === "regex" ? "" : value;
+    paths.set(key, [...(paths.get(key) ?? []), placed]);
   }
-  return value === "/" ? [{ prefix: "/" }] : [{ exact: value }, { prefix: `${value}/` }];
+  return [...classes].flatMap(([name, paths]) => {
+    const fits = (list: readonly [string, PlacedRoute<N>[]][]): boolean =>
+      sizeOf(list.flatMap(([, placed]) => placed.map(({ route }) => route))) <= maxCharacters;
+    return splitByName([...paths], ([path]) => path, fits).map(({ key, things }) => ({
+      key: key === "" ? name : `${name}-${key}`,
+      things: things.flatMap(([, placed]) => placed),
+    }));
+  });
 }
 
-function emitDestination<N>(backend: Backend, namespace: N): GlooDestination<N> {
-  return { kube: { ref: { name: backend.name, namespace: backend.namespace ?? namespace }, port: backend.port } };
+function sizeOf(routes: readonly unknown[]): number {
+  return routes.reduce((sum: number, route) => sum + JSON.stringify(route, (_key, value: unknown) => value ?? "").length, 0);
+}
+
+function partOf<N>({ hosts }: EmitContext<N>, table: RouteTable, virtualHost: VirtualHost): string {
+  const [main] = [...(hosts ?? table.hosts)].sort();
+  const isMain = table.virtualHosts.length === 1 || (main !== undefined && virtualHost.hosts.includes(main));
+  return isMain ? "routes" : `routes-${contentHash(virtualHost.hosts).slice(0, 8)}`;
+}
+
+function metadata<N>({ name, namespace }: EmitContext<N>, objectName: string, part: string): CustomObject<N, unknown>["metadata"] {
+  return { name: objectName, namespace, labels: { ...describeLabels(name, part), [componentLabel]: name } };
 }

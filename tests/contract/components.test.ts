@@ -24,7 +24,7 @@ import { type Recorder, startMocks } from "../support/mocks";
 
 jest.setTimeout(180_000);
 
-const sets = ["gateway-api", "gloo"] as const;
+const sets = ["gateway-api", "gloo", "kgateway"] as const;
 const missing = new Map(sets.map((set) => [set, crdsMissing(set)]));
 const levels = ["restricted", "baseline", "privileged"] as const;
 

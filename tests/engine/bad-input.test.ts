@@ -10,7 +10,7 @@ let local: TestStack;
 let inline: TestStack;
 
 beforeAll(async () => {
-  cluster = await testCluster({ name: "bad-input", crds: ["gateway-api"] });
+  cluster = await testCluster({ name: "bad-input", crds: ["gateway-api", "kgateway"] });
   local = await localStack(cluster, smallMesh("n"));
   inline = await testStack({ program: { typescript: "" }, config: { kubeconfig: cluster.kubeconfigPath } });
 }, 180_000);

@@ -45,7 +45,7 @@ beforeAll(async () => {
   );
   write("index.ts", program);
   await run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], { cwd: folder });
-  cluster = await testCluster({ name: "consumer", crds: ["gateway-api"] });
+  cluster = await testCluster({ name: "consumer", crds: ["gateway-api", "kgateway"] });
 }, 600_000);
 
 afterAll(async () => {

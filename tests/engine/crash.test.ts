@@ -15,7 +15,7 @@ import type { RunningCommand, TestStack, Verb } from "../support/pulumi";
 import { type Outcome, succeeded, summary } from "../support/pulumi-events";
 import { smallMesh } from "../support/small-mesh";
 
-const crds = ["gateway-api"] as const;
+const crds = ["gateway-api", "kgateway"] as const;
 /** Resources of the small mesh, components included. */
 const total = 35;
 const stackTrace = /^\s+at .+:\d+:\d+\)?$/m;

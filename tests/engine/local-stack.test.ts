@@ -8,7 +8,7 @@ let cluster: TestCluster;
 let stack: TestStack;
 
 beforeAll(async () => {
-  cluster = await testCluster({ name: "local-stack", crds: ["gateway-api"] });
+  cluster = await testCluster({ name: "local-stack", crds: ["gateway-api", "kgateway"] });
   stack = await localStack(cluster);
 }, 180_000);
 

@@ -12,7 +12,7 @@ let cluster: TestCluster;
 const stacks: TestStack[] = [];
 
 beforeAll(async () => {
-  cluster = await testCluster({ name: "policies", crds: ["gateway-api"] });
+  cluster = await testCluster({ name: "policies", crds: ["gateway-api", "kgateway"] });
 }, 180_000);
 
 afterAll(async () => {

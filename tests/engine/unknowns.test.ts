@@ -11,7 +11,7 @@ let cluster: TestCluster;
 let stack: TestStack;
 
 beforeAll(async () => {
-  cluster = await testCluster({ name: "unknowns", crds: ["gateway-api"] });
+  cluster = await testCluster({ name: "unknowns", crds: ["gateway-api", "kgateway"] });
   stack = await testStack({
     program: { typescript: program },
     config: {

@@ -2,6 +2,7 @@
 import type { CustomObject } from "../../src/kubernetes/custom-resources";
 import { type MeshRoute, normalizeRoutes } from "../../src/model/routes";
 import { emitGateway, emitHttpRoutes } from "../../src/routing/gateway-api";
+import { emitKgatewayObjects } from "../../src/routing/kgateway";
 import { findGatewayPrograms, type GatewayService, startGateway } from "../../tools/live/gateway";
 import { isAlive } from "../../tools/processes";
 import { eventually, testCluster, type TestCluster } from "../support/cluster";
@@ -88,7 +89,9 @@ const routes: MeshRoute[] = [
 
   const emitted = (list: MeshRoute[]): CustomObject<string, unknown>[] => {
     const model = normalizeRoutes("edge", { hosts: ["mesh.example.test"], services: exampleServices, routes: list });
-    return emitHttpRoutes(context, model, { name: gateway.name }).map(({ object }) => object);
+    const pages = emitHttpRoutes(context, model, { name: gateway.name });
+    const others = emitKgatewayObjects({ ...context, inNamespace: (text) => text(context.namespace) }, model, pages, gateway.name);
+    return [...others, ...pages].map(({ object }) => object);
   };
 
   /** Name of the backend that answers, or the status where none does. */

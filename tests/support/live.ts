@@ -128,7 +128,7 @@ export async function liveMesh(
     nodes,
     topics,
     images: options.images ?? liveImages,
-    crds: ["gateway-api"],
+    crds: ["gateway-api", "kgateway"],
   });
   const client = apiClient(ground.cluster.access, 60_000);
   const stacks: TestStack[] = [];

@@ -64,11 +64,11 @@ const send = ({ url, method = "GET", headers = {} }) => new Promise((resolve, re
 })();
 `;
 
-/** Makes a namespace with these addresses. All of it ends with the test's process, in whatever way that ends. */
+/** Makes a namespace with these addresses; one with a length, as 198.18.0.0/16, is all of that net. All of it ends with the test's process, in whatever way that ends. */
 export async function privateNetwork(addresses: readonly string[]): Promise<PrivateNetwork> {
   const folder = mkdtempSync(join(tmpdir(), "compute-mesh-net-"));
   startWatchdog(folder);
-  const script = `ip link set lo up; ${addresses.map((address) => `ip addr add ${address}/32 dev lo;`).join(" ")} touch "$1"; exec sleep 2147483`;
+  const script = `ip link set lo up; ${addresses.map((address) => `ip addr add ${address.includes("/") ? address : `${address}/32`} dev lo;`).join(" ")} touch "$1"; exec sleep 2147483`;
   const holder = await startServiceProcess(
     { folder },
     { name: "namespace", binary: "unshare", args: ["-rn", "sh", "-c", script, "sh", join(folder, "up")] },

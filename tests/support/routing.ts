@@ -2,12 +2,14 @@
 import type {
   CustomObject,
   GlooMatcher,
+  GlooValueMatch,
   GlooVirtualServiceSpec,
   HttpRouteMatch,
   HttpRouteSpec,
+  HttpValueMatch,
 } from "../../src/kubernetes/custom-resources";
 import type { VersionedServiceFacts } from "../../src/model/facts";
-import type { RouteRequest } from "../../src/model/routes";
+import type { Backend, RouteRequest } from "../../src/model/routes";
 
 /** Where requests go, with shares; `none` is a 404. */
 export interface Outcome {
@@ -16,6 +18,13 @@ export interface Outcome {
   /** `namespace/name:port weight`, in the order written. */
   backends: string[];
   timeout: string | undefined;
+}
+
+/** A backend of the model in the form of `Outcome.backends`. */
+export function showBackend({ destination, weight }: Backend): string {
+  return destination.kind === "service"
+    ? `${destination.namespace ?? "mesh"}/${destination.name}:${destination.port} ${weight}`
+    : `${destination.id} ${weight}`;
 }
 
 const hostMatches = (declared: string, host: string): boolean =>
@@ -31,40 +40,51 @@ export function evaluateGloo({ spec }: CustomObject<string, GlooVirtualServiceSp
     return undefined;
   }
   const action = route.routeAction;
-  const destinations = "single" in action ? [{ destination: action.single, weight: 1 }] : action.multi.destinations;
-  const backends = destinations.map(({ destination: { kube }, weight }) => `${kube.ref.namespace}/${kube.ref.name}:${kube.port} ${weight}`);
-  return { rule: route.name, backends, timeout: route.options?.timeout };
+  const destinations =
+    action === undefined ? [] : "single" in action ? [{ destination: action.single, weight: 1 }] : action.multi.destinations;
+  const backends = destinations.map(({ destination, weight }) =>
+    "kube" in destination
+      ? `${destination.kube.ref.namespace}/${destination.kube.ref.name}:${destination.kube.port} ${weight}`
+      : `${destination.upstream.name} ${weight}`,
+  );
+  return { rule: route.name ?? "", backends, timeout: route.options?.timeout };
 }
 
 function glooMatches(matcher: GlooMatcher, request: RouteRequest): boolean {
   return (
     (matcher.exact === undefined || request.path === matcher.exact) &&
     (matcher.prefix === undefined || request.path.startsWith(matcher.prefix)) &&
-    (matcher.regex === undefined || new RegExp(`^(?:${matcher.regex})$`).test(request.path)) &&
+    (matcher.regex === undefined || wholeText(matcher.regex, request.path)) &&
     (matcher.methods?.includes(request.method) ?? true) &&
-    (matcher.headers ?? []).every(({ name, value }) => request.headers[name.toLowerCase()] === value) &&
-    (matcher.queryParameters ?? []).every(({ name, value }) => request.query[name] === value)
+    (matcher.headers ?? []).every((header) => glooValue(header, request.headers[header.name.toLowerCase()])) &&
+    (matcher.queryParameters ?? []).every((parameter) => glooValue(parameter, request.query[parameter.name]))
   );
 }
 
+function glooValue({ value, regex }: GlooValueMatch, given: string | undefined): boolean {
+  return given !== undefined && (value === undefined || (regex === true ? wholeText(value, given) : value === given));
+}
+
+const wholeText = (regex: string, text: string): boolean => new RegExp(`^(?:${regex})$`).test(text);
+
+/** What every request has when Envoy looks for a route. */
+const setByEnvoy = { host: "mesh.example.test", "x-forwarded-proto": "http", "x-request-id": "4bf92f35" };
+
 /**
- * Gateway API v1: among all matches of all rules of all routes the one with the highest precedence.
+ * Gateway API v1: among all matches of all rules of all routes the one with the highest precedence; a regular expression goes before every prefix, as
+ * in kgateway.
  *
- * @param regexRank where a regex stands: before every prefix (kgateway) or after (Istio)
  * @returns every rule that shares the highest precedence; more than one is a tie that age and names would decide
  */
-export function evaluateHttpRoutes(
-  routes: readonly CustomObject<string, HttpRouteSpec>[],
-  request: RouteRequest,
-  regexRank: "first" | "last" = "first",
-): Outcome[] {
+export function evaluateHttpRoutes(routes: readonly CustomObject<string, HttpRouteSpec>[], { headers, ...rest }: RouteRequest): Outcome[] {
+  const request = { ...rest, headers: { ...setByEnvoy, ...headers } };
   const candidates = routes
     .filter(({ spec }) => spec.hostnames?.some((host) => hostMatches(host, request.host)) ?? true)
     .flatMap(({ spec, metadata }) =>
       spec.rules.flatMap((rule) => rule.matches.map((match) => ({ match, rule, namespace: metadata.namespace }))),
     )
     .filter(({ match }) => httpRouteMatches(match, request))
-    .map((candidate) => ({ ...candidate, rank: precedence(candidate.match, regexRank) }));
+    .map((candidate) => ({ ...candidate, rank: precedence(candidate.match) }));
   const best = candidates.map(({ rank }) => rank).sort(compareRank)[0];
   return candidates
     .filter(({ rank }) => best !== undefined && compareRank(rank, best) === 0)
@@ -84,18 +104,22 @@ function httpRouteMatches(match: HttpRouteMatch, request: RouteRequest): boolean
       ? request.path === value
       : type === "PathPrefix"
         ? elements(value).every((element, index) => elements(request.path)[index] === element)
-        : new RegExp(`^(?:${value})$`).test(request.path);
+        : wholeText(value, request.path);
   return (
     onPath &&
     (match.method === undefined || match.method === request.method) &&
-    (match.headers ?? []).every((header) => request.headers[header.name.toLowerCase()] === header.value) &&
-    (match.queryParams ?? []).every((param) => request.query[param.name] === param.value)
+    (match.headers ?? []).every((header) => httpValue(header, request.headers[header.name.toLowerCase()])) &&
+    (match.queryParams ?? []).every((param) => httpValue(param, request.query[param.name]))
   );
 }
 
+function httpValue({ type, value }: HttpValueMatch, given: string | undefined): boolean {
+  return given !== undefined && (type === "RegularExpression" ? wholeText(value, given) : value === given);
+}
+
 /** Larger goes first: path kind, characters of a prefix, method, headers, query parameters. */
-function precedence(match: HttpRouteMatch, regexRank: "first" | "last"): number[] {
-  const kinds = regexRank === "first" ? ["PathPrefix", "RegularExpression", "Exact"] : ["RegularExpression", "PathPrefix", "Exact"];
+function precedence(match: HttpRouteMatch): number[] {
+  const kinds = ["PathPrefix", "RegularExpression", "Exact"];
   return [
     kinds.indexOf(match.path.type),
     match.path.type === "PathPrefix" ? match.path.value.length : 0,

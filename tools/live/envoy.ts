@@ -1,4 +1,4 @@
-/** Envoy as the data plane of one Gateway of kgateway: its first configuration, its start, and what it says of itself. */
+/** Envoy: its start and what it says of itself; and its first configuration as the data plane of one Gateway of kgateway. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RecordedProcess } from "../processes";
@@ -40,21 +40,7 @@ export function envoyBootstrap({ namespace, name }: GatewayName, xds: string, ad
     },
     static_resources: {
       clusters: [
-        {
-          name: "xds_cluster",
-          type: "STATIC",
-          connect_timeout: "5s",
-          typed_extension_protocol_options: {
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-              "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-              explicit_http_config: { http2_protocol_options: {} },
-            },
-          },
-          load_assignment: {
-            cluster_name: "xds_cluster",
-            endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: xds } } } }] }],
-          },
-        },
+        xdsCluster(xds),
         {
           name: local,
           type: "EDS",
@@ -64,32 +50,75 @@ export function envoyBootstrap({ namespace, name }: GatewayName, xds: string, ad
         },
       ],
     },
-    dynamic_resources: {
-      ads_config: {
-        api_type: "GRPC",
-        transport_api_version: "V3",
-        rate_limit_settings: {},
-        grpc_services: [{ envoy_grpc: { cluster_name: "xds_cluster" } }],
+    dynamic_resources: { ads_config: askXdsCluster, cds_config: ads, lds_config: ads },
+  };
+}
+
+const xdsClusterName = "xds_cluster";
+
+/** The controller that Envoy asks, at a socket. */
+export function xdsCluster(socket: string): object {
+  return {
+    name: xdsClusterName,
+    type: "STATIC",
+    connect_timeout: "5s",
+    typed_extension_protocol_options: {
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        explicit_http_config: { http2_protocol_options: {} },
       },
-      cds_config: ads,
-      lds_config: ads,
+    },
+    load_assignment: {
+      cluster_name: xdsClusterName,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: socket } } } }] }],
     },
   };
 }
 
+/** How it asks for everything in one stream. */
+export const askXdsCluster = {
+  api_type: "GRPC",
+  transport_api_version: "V3",
+  rate_limit_settings: {},
+  grpc_services: [{ envoy_grpc: { cluster_name: xdsClusterName } }],
+} as const;
+
 /** Name of the process and of its folder. */
 export const envoyName = ({ namespace, name }: GatewayName): string => `envoy-${namespace}-${name}`;
 
+/** Throws where Envoy would listen on the machine's own addresses. */
+export function checkOwnNamespace(what: string, { prefix = [] }: ServicePlace): void {
+  if (prefix.length === 0) {
+    throw new Error(
+      `${what}: prefix: it needs a network namespace of its own, because Envoy listens on every address of the one that it is in`,
+    );
+  }
+}
+
 /** Starts the Envoy of a Gateway. It listens at the Gateway's ports on every address of its network namespace, so that must be one of its own. */
-export async function startEnvoy(place: ServicePlace, binary: string, gateway: GatewayName, xds: string): Promise<EnvoyProcess> {
-  const process = envoyName(gateway);
-  const folder = serviceFolder(place, process);
+export function startEnvoy(place: ServicePlace, binary: string, gateway: GatewayName, xds: string): Promise<EnvoyProcess> {
+  return startEnvoyProcess(place, binary, envoyName(gateway), (admin) => envoyBootstrap(gateway, xds, admin));
+}
+
+/**
+ * Starts an Envoy.
+ *
+ * @param name of the process and of its folder; begins with `envoy-`
+ * @param bootstrap its first configuration, given the socket for its admin server
+ */
+export async function startEnvoyProcess(
+  place: ServicePlace,
+  binary: string,
+  name: string,
+  bootstrap: (admin: string) => object,
+): Promise<EnvoyProcess> {
+  const folder = serviceFolder(place, name);
   const admin = socketPath(folder, "admin.sock");
   removeSocket(admin);
   const config = join(folder, "envoy.json");
-  writeFileSync(config, JSON.stringify(envoyBootstrap(gateway, xds, admin), undefined, 2), { mode: 0o600 });
+  writeFileSync(config, JSON.stringify(bootstrap(admin), undefined, 2), { mode: 0o600 });
   const recorded = await startServiceProcess(place, {
-    name: process,
+    name,
     binary,
     args: ["--config-path", config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"],
     // A Lambda backend would make it ask the metadata server of a cloud that it is not in.
@@ -99,7 +128,7 @@ export async function startEnvoy(place: ServicePlace, binary: string, gateway: G
     recorded,
     stats: async (filter) => parseStats((await requestSocket(admin, "GET", `/stats?filter=${encodeURIComponent(filter)}`)).body),
     stop: async () => {
-      await stopServiceProcess(place, process, 1000);
+      await stopServiceProcess(place, name, 1000);
       removeSocket(admin);
     },
   };

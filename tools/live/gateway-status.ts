@@ -14,14 +14,16 @@ interface ParentRef {
   namespace?: string;
 }
 
-/** What counts of a Gateway, a GatewayClass or an HTTPRoute. */
+/** What counts of a Gateway, a GatewayClass, an HTTPRoute, a Backend or a policy. */
 export interface StatusObject {
+  kind?: string;
   metadata: { name: string; namespace?: string; generation?: number };
   spec?: { parentRefs?: ParentRef[] };
   status?: {
     conditions?: Condition[];
     listeners?: { name: string; conditions?: Condition[] }[];
     parents?: { parentRef: ParentRef; conditions?: Condition[] }[];
+    ancestors?: { ancestorRef: { name: string; namespace?: string }; conditions?: Condition[] }[];
   };
 }
 
@@ -32,6 +34,8 @@ export interface GatewayFindings {
   object: StatusObject | undefined;
   /** HTTPRoutes of every namespace; those of other Gateways are passed over. */
   routes: readonly StatusObject[];
+  /** Backends and policies in the namespace of the Gateway. Default: none. */
+  companions?: readonly StatusObject[];
   /** How many HTTPRoutes there must be at least. */
   atLeast: number;
   /** Envoy's counters of rejected updates, and how many listeners it has. */
@@ -41,7 +45,7 @@ export interface GatewayFindings {
 }
 
 /** The problems, empty where there are none. A status that is missing, or of an older generation, is a problem. */
-export function gatewayProblems({ gateway, object, routes, atLeast, stats, before }: GatewayFindings): string[] {
+export function gatewayProblems({ gateway, object, routes, companions = [], atLeast, stats, before }: GatewayFindings): string[] {
   const title = `Gateway ${gateway.namespace}/${gateway.name}`;
   if (object === undefined) return [`${title} does not exist`];
   const problems = conditionProblems(title, object, object.status?.conditions, ["Accepted", "Programmed"]);
@@ -51,7 +55,30 @@ export function gatewayProblems({ gateway, object, routes, atLeast, stats, befor
   const own = routes.filter((route) => route.spec?.parentRefs?.some((ref) => isParent(ref, route, gateway)));
   if (own.length < atLeast) problems.push(`${title} has ${own.length} of ${atLeast} HTTPRoutes`);
   for (const route of own) problems.push(...routeProblems(route, gateway));
+  problems.push(...companions.flatMap(companionProblems));
   return [...problems, ...envoyProblems(stats, before)];
+}
+
+/** What kgateway says of its own kinds; the others it says nothing of. */
+export const companionConditions: Readonly<Record<string, { plural: string; group: string; wanted: readonly string[] }>> = {
+  Backend: { plural: "backends", group: "gateway.kgateway.dev/v1alpha1", wanted: ["Accepted"] },
+  TrafficPolicy: { plural: "trafficpolicies", group: "gateway.kgateway.dev/v1alpha1", wanted: ["Accepted", "Attached"] },
+  BackendConfigPolicy: { plural: "backendconfigpolicies", group: "gateway.kgateway.dev/v1alpha1", wanted: ["Accepted", "Attached"] },
+  ListenerPolicy: { plural: "listenerpolicies", group: "gateway.kgateway.dev/v1alpha1", wanted: ["Accepted", "Attached"] },
+  HTTPListenerPolicy: { plural: "httplistenerpolicies", group: "gateway.kgateway.dev/v1alpha1", wanted: ["Accepted", "Attached"] },
+  BackendTLSPolicy: { plural: "backendtlspolicies", group: "gateway.networking.k8s.io/v1", wanted: ["Accepted", "ResolvedRefs"] },
+};
+
+/** A policy whose target does not exist has no status at all. */
+function companionProblems(object: StatusObject): string[] {
+  const { kind = "", metadata, status } = object;
+  const title = `${kind} ${metadata.namespace}/${metadata.name}`;
+  const wanted = companionConditions[kind]?.wanted ?? [];
+  if (kind === "Backend") return conditionProblems(title, object, status?.conditions, wanted);
+  const ancestors = status?.ancestors ?? [];
+  return ancestors.length === 0
+    ? [`${title}: no word of ${wanted.join(" and ")} yet`]
+    : ancestors.flatMap(({ ancestorRef, conditions }) => conditionProblems(`${title} at ${ancestorRef.name}`, object, conditions, wanted));
 }
 
 function isParent(ref: ParentRef, route: StatusObject, gateway: GatewayName): boolean {

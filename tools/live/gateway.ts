@@ -10,8 +10,8 @@ import { sleep, writeAtomic } from "../files";
 import { type ApiAccess, apiClient, type ApiRequest, kubeconfigText } from "../kubeconfig";
 import type { RecordedProcess } from "../processes";
 import { refereeEnvironment } from "../referees";
-import { type EnvoyProcess, type GatewayName, startEnvoy } from "./envoy";
-import { gatewayProblems, type StatusObject } from "./gateway-status";
+import { checkOwnNamespace, type EnvoyProcess, type GatewayName, startEnvoy } from "./envoy";
+import { companionConditions, gatewayProblems, type StatusObject } from "./gateway-status";
 import {
   progressOf,
   type Service,
@@ -53,6 +53,8 @@ export interface GatewayPrograms {
 
 /** A running gateway. */
 export interface GatewayService extends Service {
+  /** Envoy's counters and gauges that match. */
+  stats(this: void, filter: string): Promise<Map<string, number>>;
   /**
    * Why the Gateway, or a route of it, is not served as it is written; empty where all is. Looks at the status of the objects and at what Envoy took.
    * What was changed a moment ago, and is not yet seen, counts as a problem.
@@ -70,11 +72,7 @@ export function findGatewayPrograms(env: NodeJS.ProcessEnv = refereeEnvironment(
 
 /** Starts controller and Envoy and waits until Envoy is told what to serve. CRDs that are missing are installed. Throws with a log where it does not start. */
 export async function startGateway(options: GatewayOptions): Promise<GatewayService> {
-  if ((options.prefix ?? []).length === 0) {
-    throw new Error(
-      "gateway: prefix: it needs a network namespace of its own, because Envoy listens on every address of the one that it is in",
-    );
-  }
+  checkOwnNamespace("gateway", options);
   const programs = options.programs ?? findGatewayPrograms();
   if (!programs)
     throw new Error("gateway: kgateway or Envoy is missing: run `npm run test:all` once, or set KGATEWAY and ENVOY to their paths");
@@ -105,6 +103,7 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayServ
     return {
       name: service,
       processes,
+      stats,
       problems: () => problems(0),
       ready: async ({ routes = 1, seconds = 60 } = {}) => {
         let last: string[] = [];
@@ -185,7 +184,11 @@ async function problemsOf(
   const base = "/apis/gateway.networking.k8s.io/v1";
   const found = await request("GET", `${base}/namespaces/${gateway.namespace}/gateways/${gateway.name}`);
   const listed = await request("GET", `${base}/httproutes`);
-  const all = (listed.body as { items?: StatusObject[] }).items ?? [];
+  const companions = Object.entries(companionConditions).map(async ([kind, { group, plural }]) => {
+    const { body } = await request("GET", `/apis/${group}/namespaces/${gateway.namespace}/${plural}`);
+    // The items of a list do not say their kind.
+    return itemsOf(body).map((item) => ({ ...item, kind }));
+  });
   const counters = (): Promise<Map<string, number>> => stats("(update_rejected|total_listeners_active)$");
   const before = await counters();
   const rejected = [...before].some(([name, value]) => name.endsWith("update_rejected") && value > 0);
@@ -193,9 +196,12 @@ async function problemsOf(
   return gatewayProblems({
     gateway,
     object: found.status === 200 ? (found.body as StatusObject) : undefined,
-    routes: all,
+    routes: itemsOf(listed.body),
+    companions: (await Promise.all(companions)).flat(),
     atLeast: routes,
     before,
     stats: rejected ? await counters() : before,
   });
 }
+
+const itemsOf = (list: unknown): StatusObject[] => (list as { items?: StatusObject[] }).items ?? [];

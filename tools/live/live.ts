@@ -104,7 +104,7 @@ async function startGround(): Promise<LiveGround> {
         { name: "orders", partitions: 16 },
         { name: "orders-dead", partitions: 1 },
       ],
-      crds: ["gateway-api"],
+      crds: ["gateway-api", "kgateway"],
       progress,
     });
     progress.done("ready");

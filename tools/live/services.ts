@@ -98,7 +98,7 @@ export async function stopServiceProcess(place: Pick<ServicePlace, "folder">, na
 }
 
 /** Names of services' processes, as they are recorded; a broker's has its number behind. */
-const serviceNames = /^(kafka-\d+|object-store|kgateway|envoy-.+|faults-.+)$/;
+const serviceNames = /^(kafka-\d+|object-store|kgateway|istiod|envoy-.+|faults-.+)$/;
 
 /** The recorded processes of services in a folder, running or not. */
 export function recordedServices(folder: string): RecordedProcess[] {

@@ -106,6 +106,7 @@ describe("ComputeMesh", () => {
         ...inside(
           "mesh-routes",
           ["kubernetes:gateway.networking.k8s.io/v1:Gateway", "mesh-routes-gateway"],
+          ["kubernetes:gateway.kgateway.dev/v1alpha1:DirectResponse", "mesh-routes-answer-404-b54ecc8a"],
           ["kubernetes:gateway.networking.k8s.io/v1:HTTPRoute", "mesh-routes-routes"],
         ),
       ].sort(),

@@ -14,22 +14,29 @@ function args(more: Partial<GlooRoutesArgs> = {}): GlooRoutesArgs {
 }
 
 const gatewayType = "kubernetes:gateway.networking.k8s.io/v1:Gateway";
+const answerType = "kubernetes:gateway.kgateway.dev/v1alpha1:DirectResponse";
 const httpRouteType = "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute";
 const glooGatewayType = "kubernetes:gateway.solo.io/v1:Gateway";
 const virtualServiceType = "kubernetes:gateway.solo.io/v1:VirtualService";
 
 describe("GlooRoutes", () => {
   let recorder: Recorder;
+  let warnings: string[];
   beforeEach(async () => {
     recorder = await startMocks();
+    warnings = [];
+    jest.spyOn(pulumi.log, "warn").mockImplementation((text) => Promise.resolve(void warnings.push(text)));
   });
-  afterEach(async () => recorder.settle());
+  afterEach(async () => {
+    await recorder.settle();
+    jest.restoreAllMocks();
+  });
   const children = (): string[] => recorder.childrenOf("edge").map((name) => `${recorder.named(name).type} ${name}`);
 
   it("makes a Gateway and one HTTPRoute by default", async () => {
     const edge = new GlooRoutes("edge", args());
     await recorder.settle(edge);
-    expect(children()).toEqual([`${gatewayType} edge-gateway`, `${httpRouteType} edge-routes`]);
+    expect(children()).toEqual([`${answerType} edge-answer-404-b54ecc8a`, `${gatewayType} edge-gateway`, `${httpRouteType} edge-routes`]);
     expect(recorder.named("edge-gateway").inputs.spec).toEqual({
       gatewayClassName: "kgateway",
       listeners: [{ name: "http", port: 8080, protocol: "HTTP", allowedRoutes: { namespaces: { from: "Same" } } }],
@@ -54,6 +61,7 @@ describe("GlooRoutes", () => {
         timeouts: undefined,
       },
       { name: "risk", backendRefs: [{ name: "risk-v1-s1", port: 9090, weight: 1 }], timeouts: { request: "5s" } },
+      { name: "unknown-snapshot", backendRefs: [], timeouts: undefined },
     ]);
     expect(await valueOf(edge.gatewayName)).toBe("edge-gateway");
   });
@@ -72,10 +80,31 @@ describe("GlooRoutes", () => {
     ]);
   });
 
+  it("warns of what means less than it says, and of snapshots that no route leads to", async () => {
+    const lambda = { region: "eu-west-1", accountId: "123456789012", functionName: "scale" };
+    const routes = [{ name: "r", match: [{ snapshot: "s1" }], to: [{ service: { service: "prices" } }, { lambda }] }];
+    await recorder.settle(new GlooRoutes("edge", args({ target: "gloo", routes })));
+    expect(warnings).toEqual([
+      "route r, to: lambdaIdentity with the target gloo: Gloo's Settings must allow it",
+      "prices: no route leads to snapshot s2, so requests that name it get no answer from it",
+    ]);
+  });
+
+  it("makes a VirtualService and what it refers to for Istio", async () => {
+    const edge = new GlooRoutes(
+      "edge",
+      args({ target: "istio", routes: [{ name: "out", match: [{}], to: [{ url: { url: "https://api.example.com" } }] }] }),
+    );
+    await recorder.settle(edge);
+    const kinds = recorder.childrenOf("edge").map((name) => recorder.named(name).inputs.kind as string);
+    expect(kinds.sort()).toEqual(["DestinationRule", "Gateway", "ServiceEntry", "VirtualService"]);
+    expect(recorder.named("edge-routes").inputs.spec).toMatchObject({ hosts: ["mesh.example.test"], gateways: ["edge-gateway"] });
+  });
+
   it("attaches to a Gateway that exists", async () => {
     const edge = new GlooRoutes("edge", args({ gateway: { existing: { name: "shared", namespace: "infra" } } }));
     await recorder.settle(edge);
-    expect(children()).toEqual([`${httpRouteType} edge-routes`]);
+    expect(children()).toEqual([`${answerType} edge-answer-404-b54ecc8a`, `${httpRouteType} edge-routes`]);
     expect(recorder.named("edge-routes").inputs.spec.parentRefs).toEqual([{ name: "shared", namespace: "infra" }]);
     expect(await valueOf(edge.gatewayName)).toBe("shared");
   });
@@ -137,7 +166,7 @@ describe("GlooRoutes", () => {
       host: ["a.b"],
     };
     expect(failureOf(() => new GlooRoutes("edge", bad)).split("\n")).toEqual([
-      'glooRoutes "edge": host: "host" is not allowed: unknown key, perhaps hosts is meant; known keys are namespace, hosts, target, gateway, dimensions, services, routes, transforms',
+      'glooRoutes "edge": host: "host" is not allowed: unknown key, perhaps hosts is meant; known keys are namespace, hosts, target, gateway, dimensions, services, routes, islandTypes, islands, latest, upstreams, tls, grants, kubernetesServices, transforms',
       'glooRoutes "edge": gateway: "existing and create" is not allowed: exactly one of existing, create is allowed',
       'glooRoutes "edge": hosts: [] is not allowed: at least one host name is allowed; * alone takes every host',
       'glooRoutes "edge": routes[0].to[0].service.version: "v3" is not allowed: prices has the versions v1, v2',

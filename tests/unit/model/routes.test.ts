@@ -1,13 +1,14 @@
 import { Problems } from "../../../src/model/errors";
-import { readRegex } from "../../../src/model/route-regex";
+import { readRegex } from "../../../src/model/route-patterns";
 import {
   compileRoutes,
   formatRequest,
   normalizeRoutes,
   routeRequest,
   routesFacts,
+  type Backend,
   type MeshRoute,
-  type RouteModel,
+  type RouteTable,
   type RouteRequest,
   type RoutesSpec,
 } from "../../../src/model/routes";
@@ -31,8 +32,11 @@ function request(method: string, path: string, headers: Record<string, string> =
   return { host, method, path, headers, query };
 }
 
-function backendsOf(model: RouteModel, asked: RouteRequest): string[] | undefined {
-  return routeRequest(model, asked)?.rule.backends.map(({ name, weight }) => `${name} ${weight}`);
+const shown = ({ destination, weight }: Backend): string =>
+  `${destination.kind === "service" ? destination.name : destination.id} ${weight}`;
+
+function backendsOf(model: RouteTable, asked: RouteRequest): string[] | undefined {
+  return routeRequest(model, asked)?.rule.backends.map(shown);
 }
 
 describe("routes", () => {
@@ -60,15 +64,32 @@ describe("routes", () => {
 
   it("gives one rule per snapshot to a route that names two, with names made of the snapshots", () => {
     expect(backendsOf(model, request("GET", "/prices", { "x-mesh-snapshot": "s1" }))).toEqual(["prices-v1-s1 90"]);
-    expect(model.rules.map(({ name }) => name)).toEqual(["newest", "prices-s1", "prices-s2", "prices-v2", "risk-1", "write"]);
+    expect(model.rules.map(({ name }) => name)).toEqual([
+      "newest",
+      "prices-s1",
+      "prices-s2",
+      "prices-v2",
+      "risk-1",
+      "unknown-snapshot",
+      "write",
+    ]);
   });
 
   it("sends a request that names a version to that version alone", () => {
     expect(backendsOf(model, request("GET", "/prices", { "x-mesh-snapshot": "s2", "x-mesh-version": "v2" }))).toEqual(["prices-v2-s2 1"]);
   });
 
-  it("lets the route without the dimension take what names no known snapshot", () => {
-    expect(backendsOf(model, request("GET", "/prices", { "x-mesh-snapshot": "s9" }))).toEqual(["prices-v1-s2 90", "prices-v2-s2 10"]);
+  it("answers a request for a snapshot that is not served itself, instead of letting a route without snapshot take it", () => {
+    const risk = { "x-mesh-shard": "1" };
+    expect(backendsOf(model, request("GET", "/prices"))).toEqual(["prices-v1-s2 90", "prices-v2-s2 10"]);
+    for (const asked of [
+      request("GET", "/prices", { "x-mesh-snapshot": "s9" }),
+      request("GET", "/risk", { ...risk, "x-mesh-snapshot": "s2" }),
+      request("GET", "/prices", { "x-mesh-snapshot": "" }),
+    ]) {
+      expect(routeRequest(model, asked)?.rule.action).toMatchObject({ kind: "respond", status: 404 });
+    }
+    expect(backendsOf(model, request("GET", "/risk", { ...risk, "x-mesh-snapshot": "s1" }))).toEqual(["risk-1 1"]);
   });
 
   it("sends a shard to the Service of its pod", () => {
@@ -115,22 +136,21 @@ describe("routes", () => {
   it("keeps the shares of a mixed destination exact", () => {
     const mixed = normalizeRoutes(
       "edge",
-      spec([
-        {
-          name: "mixed",
-          match: [{ snapshot: "s2" }],
-          to: [
-            { weight: 3, service: { service: "prices" } },
-            { weight: 1, kubernetes: { name: "old", port: 80, namespace: "legacy" } },
-          ],
-        },
-      ]),
+      spec(
+        [
+          {
+            name: "mixed",
+            match: [{ snapshot: "s2" }],
+            to: [
+              { weight: 3, service: { service: "prices" } },
+              { weight: 1, kubernetes: { name: "old", port: 80, namespace: "legacy" } },
+            ],
+          },
+        ],
+        { grants: [{ namespace: "legacy" }] },
+      ),
     );
-    expect(mixed.rules[0]?.backends.map(({ name, weight }) => `${name} ${weight}`)).toEqual([
-      "prices-v1-s2 27",
-      "prices-v2-s2 3",
-      "old 10",
-    ]);
+    expect(mixed.rules[0]?.backends.map(shown)).toEqual(["prices-v1-s2 27", "prices-v2-s2 3", "old 10"]);
   });
 });
 
@@ -201,14 +221,40 @@ describe("findings about several routes", () => {
     expect(found([{ prefix: "/a", methods: all.slice(1) }], [{ prefix: "/a" }])).toEqual([]);
   });
 
-  it("refuses a regex that may meet a prefix or another regex, because gateways disagree on which wins", () => {
-    expect(found([{ regex: "/v[0-9]+/prices" }], [{ prefix: "/v1" }])).toEqual([
-      expect.stringContaining("gateways disagree on the precedence of a regex"),
+  it("lets a regular expression go before every prefix, and refuses two that meet with equal precedence", () => {
+    expect(found([{ regex: "/v[0-9]+/prices" }], [{ prefix: "/v1/prices" }])).toEqual([]);
+    expect(found([{ regex: "/v[0-9]+/prices" }], [{ regex: "/v1/.*" }])).toEqual([
+      'routes[1].match[0]: "regex /v1/.*": a difference in precedence is needed: GET http://mesh.example.test/v1/prices takes this match and ' +
+        "regex /v[0-9]+/prices alike; make one of them more specific, or tell them apart (routes[0].match[0] of route r0)",
     ]);
-    expect(found([{ regex: "/v[0-9]+/prices" }], [{ regex: "/v1/.*" }])).toHaveLength(2);
-    expect(found([{ regex: "/v[0-9]+/prices" }], [{ prefix: "/w" }])).toEqual([]);
+    expect(found([{ regex: "/v[0-9]+/prices" }], [{ regex: "/v1/.*", methods: ["GET"] }])).toEqual([]);
+    expect(found([{ regex: "/v[0-9]+/prices" }], [{ regex: "/v[a-z]/prices" }])).toEqual([]);
     expect(found([{ regex: "/v[0-9]+/prices" }], [{ exact: "/v1/prices" }])).toEqual([]);
-    expect(found([{ regex: "/v[0-9]+/prices", methods: ["GET"] }], [{ methods: ["POST"] }])).toEqual([]);
+  });
+
+  it("names a route that one regular expression leaves nothing to", () => {
+    expect(found([{ regex: "/a.*" }], [{ prefix: "/a/b", query: { q: "1" } }])).toEqual([
+      'routes[1].match[0]: "/a/b?q=1": a match that some request takes is needed: regex /a.* takes every one of these (routes[0].match[0] of route r0); ' +
+        "GET http://mesh.example.test/a/b?q=1 goes to route r0",
+    ]);
+    expect(found([{ regex: "/a/b.c.*" }], [{ prefix: "/a/b" }])).toEqual([]);
+  });
+
+  it("tells conditions on headers apart by what they take", () => {
+    const bucket = (regex: string): MeshRoute["match"] => [{ headersMatching: { "x-bucket": regex } }];
+    expect(found(bucket("[0-4][0-9]"), bucket("[5-9][0-9]"))).toEqual([]);
+    expect(found(bucket("[0-5][0-9]"), bucket("[5-9][0-9]"))).toEqual([expect.stringContaining("/ [x-bucket: 50] takes this match and")]);
+    expect(found([{ headersPresent: ["x-bucket"] }], [{ headers: { "x-bucket": "7" } }])).toEqual([
+      expect.stringContaining("[x-bucket: 7] takes this match and / [x-bucket] alike"),
+    ]);
+  });
+
+  it("keeps raw prefixes only where a regular expression in their place changes nothing (Gateway API)", () => {
+    const both: [MeshRoute["match"], MeshRoute["match"]] = [[{ rawPrefix: "/str" }], [{ prefix: "/strange" }]];
+    expect(found(...both)).toEqual([expect.stringContaining("GET http://mesh.example.test/strange goes")]);
+    expect(found([{ rawPrefix: "/strange" }], [{ prefix: "/" }])).toEqual([]);
+    const routes = both.map((match, index): MeshRoute => ({ name: `r${index}`, match, to: toOther("b") }));
+    expect(problemsOf(spec(routes, { target: "gloo" }))).toEqual([]);
   });
 });
 
@@ -273,19 +319,19 @@ describe("wrong routes", () => {
     [
       "two kinds of destination",
       routeWith({ to: [{ service: { service: "prices" }, kubernetes: { name: "a", port: 80 } }] }),
-      'routes[0].to[0]: "service and kubernetes": exactly one of service, kubernetes is allowed',
+      'routes[0].to[0]: "service and kubernetes": exactly one of service, kubernetes, failover, lambda, cloudRun, cloudFunction, azureFunction, url is allowed',
     ],
     ["no destination", routeWith({ to: [] }), "routes[0].to: []: at least one destination is allowed"],
     ["no match", routeWith({ match: [] }), "routes[0].match: []: at least one match is allowed; {} takes every request"],
     [
       "two kinds of path",
       routeWith({ match: [{ snapshot: "s2", prefix: "/", exact: "/" }] }),
-      'routes[0].match[0]: "prefix and exact": exactly one of prefix, exact, regex is allowed',
+      'routes[0].match[0]: "prefix and exact": exactly one of prefix, exact, rawPrefix, regex, grpc is allowed',
     ],
     [
       "an unknown key",
       routeWith({ timeout: 3 }),
-      'routes[0].timeout: "timeout": unknown key; known keys are name, match, to, timeoutSeconds',
+      'routes[0].timeout: "timeout": unknown key; known keys are name, hosts, match, to, redirect, response, delegate, timeoutSeconds, retries, rewrite, requestHeaders, responseHeaders, mirrors, fault, cors, sticky, webSocket',
     ],
     [
       "a bad method",
@@ -305,8 +351,8 @@ describe("wrong routes", () => {
     ["no routes", spec([]), "routes: []: at least one route is allowed"],
     [
       "an unknown target",
-      spec([{ name: "r", match: [{}], to: toOther("a") }], { target: "istio" as "gloo" }),
-      'target: "istio": gatewayApi or gloo is allowed',
+      spec([{ name: "r", match: [{}], to: toOther("a") }], { target: "nginx" as "gloo" }),
+      'target: "nginx": gatewayApi, gloo or istio is allowed',
     ],
   ])("reports %s", (_name, given, expected) => {
     expect(problemsOf(given)).toEqual([expected]);
@@ -352,9 +398,8 @@ describe("wrong routes", () => {
   it("reports what no number of HTTPRoutes could hold, for the Gateway API only", () => {
     const to = Array.from({ length: 17 }, (_unused, index) => ({ kubernetes: { name: `b-${index}`, port: 80 } }));
     const headers = Object.fromEntries(Array.from({ length: 17 }, (_unused, index) => [`h${index}`, "1"]));
-    const hosts = Array.from({ length: 17 }, (_unused, index) => `h${index}.example.test`);
-    const large = spec([{ name: "r", match: [{ headers }], to }], { hosts });
-    expect(problemsOf(large).map((problem) => problem.split(":")[0])).toEqual(["hosts", "routes[0].match[0]", "routes[0].to"]);
+    const large = spec([{ name: "r", match: [{ headers }], to }]);
+    expect(problemsOf(large).map((problem) => problem.split(":")[0])).toEqual(["routes[0].match[0]", "routes[0].to"]);
     expect(problemsOf({ ...large, target: "gloo" })).toEqual([]);
   });
 });

@@ -6,13 +6,13 @@ import {
   routesFacts,
   type MeshRoute,
   type RouteMatch,
-  type RouteModel,
+  type RouteTable,
   type RouteRequest,
   type RoutesSpec,
 } from "../../../src/model/routes";
 import { emitHttpRoutes } from "../../../src/routing/gateway-api";
-import { emitVirtualService } from "../../../src/routing/gloo";
-import { evaluateGloo, evaluateHttpRoutes, type Outcome } from "../../support/routing";
+import { emitVirtualServices } from "../../../src/routing/gloo";
+import { evaluateGloo, evaluateHttpRoutes, showBackend, type Outcome } from "../../support/routing";
 
 /**
  * Random routes over small alphabets, so that they overlap often, against every request that can tell them apart: the emitted Gloo list read in its order, the
@@ -50,6 +50,27 @@ const specArbitrary = fc.record({
   matches: fc.array(fc.array(matchArbitrary, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 8 }),
   byQuery: fc.boolean(),
 });
+/** With raw prefixes, and with conditions that take more than one value. */
+const wideArbitrary = fc.tuple(specArbitrary, fc.infiniteStream(fc.nat(9))).map(([{ matches, byQuery }, choices]) => {
+  const choose = (): number => choices.next().value as number;
+  const widen = (match: (typeof matches)[number][number]): typeof match => {
+    const raw = choose() === 0 ? { rawPrefix: ["/a", "/a/", "/ab"][choose() % 3] } : match.path;
+    const wide = [
+      {},
+      {},
+      {},
+      {},
+      {},
+      {},
+      { headersMatching: { j: "[12]" } },
+      { headersMatching: { j: "1.*" } },
+      { headersPresent: ["j"] },
+      { queryPresent: ["p"] },
+    ];
+    return { ...match, path: { ...raw, ...wide[choose()] } };
+  };
+  return { matches: matches.map((list) => list.map(widen)), byQuery };
+});
 
 type RandomRoutes = typeof specArbitrary extends fc.Arbitrary<infer T> ? T : never;
 
@@ -69,10 +90,16 @@ function specOf({ matches, byQuery }: RandomRoutes): RoutesSpec {
       ...(index === 1 ? { timeoutSeconds: 2 } : {}),
     };
   });
-  return { hosts: [host], services: [], routes, ...(byQuery ? { dimensions: { snapshot: { header: "x-snap", query: "snap" } } } : {}) };
+  return {
+    hosts: [host],
+    services: [],
+    routes,
+    grants: [{ namespace: "else" }],
+    ...(byQuery ? { dimensions: { snapshot: { header: "x-snap", query: "snap" } } } : {}),
+  };
 }
 
-function compile(spec: RoutesSpec): { model: RouteModel; problems: string[] } {
+function compile(spec: RoutesSpec): { model: RouteTable; problems: string[] } {
   const problems = new Problems("routes");
   const model = compileRoutes(problems, spec);
   return { model, problems: problems.all.map(({ path, allowed }) => `${path}: ${allowed}`) };
@@ -92,11 +119,11 @@ function validPart(spec: RoutesSpec): RoutesSpec {
 /** Every combination that some generated match can tell from another, and paths and methods that no route names. */
 function requestsFor(byQuery: boolean): RouteRequest[] {
   const requestPaths = ["/", "/a", "/a/", "/a/b", "/a/b/any", "/a/any", "/a/x", "/ab", "/c1", "/cc"];
-  const free: Values[] = [{}, { h: "1" }, { h: "2" }, { i: "1" }, { h: "1", i: "1" }, { h: "2", i: "1" }];
+  const free: Values[] = [{}, { h: "1" }, { h: "2", j: "2" }, { i: "1" }, { h: "1", i: "1", j: "1" }, { h: "2", i: "1" }, { j: "12" }];
   const header = byQuery ? "x-snap" : "x-mesh-snapshot";
   const snapshots: Values[] = [{}, { [header]: "s1" }, { [header]: "s2" }];
   const shards: Values[] = [{}, { "x-mesh-shard": "0" }, { "x-mesh-shard": "1" }];
-  const queries: Values[] = [{}, { q: "1" }, { q: "2" }];
+  const queries: Values[] = [{}, { q: "1" }, { q: "2", p: "" }];
   const snapQueries: Values[] = byQuery ? [{}, { snap: "s1" }, { snap: "s2" }] : [{}];
   const headerSets = free.flatMap((a) => snapshots.flatMap((b) => shards.map((c) => ({ ...a, ...b, ...c }))));
   const querySets = queries.flatMap((a) => snapQueries.map((b) => ({ ...a, ...b })));
@@ -112,12 +139,12 @@ function show(outcome: Outcome | undefined): string {
     : `${outcome.backends.map((text) => (outcome.backends.length === 1 ? text.replace(/ \d+$/, "") : text)).join(", ")} ${outcome.timeout ?? ""}`;
 }
 
-function expected(model: RouteModel, request: RouteRequest): string {
+function expected(model: RouteTable, request: RouteRequest): string {
   const rule = routeRequest(model, request)?.rule;
   return show(
     rule && {
       rule: rule.name,
-      backends: rule.backends.map(({ name, namespace, port, weight }) => `${namespace ?? "mesh"}/${name}:${port} ${weight}`),
+      backends: rule.backends.map(showBackend),
       timeout: rule.timeoutSeconds === undefined ? undefined : `${rule.timeoutSeconds}s`,
     },
   );
@@ -127,21 +154,20 @@ describe("both targets and our own matcher", () => {
   it("send every request to the same place", () => {
     let compared = 0;
     fc.assert(
-      fc.property(specArbitrary, fc.nat(4), (random, offset) => {
+      fc.property(fc.oneof(specArbitrary, wideArbitrary), fc.nat(4), (random, offset) => {
         const spec = validPart(specOf(random));
         fc.pre(spec.routes.length > 0);
         const { model } = compile(spec);
-        const virtualService = emitVirtualService(context, model);
+        const virtualService = emitVirtualServices(context, model)[0].object;
         const httpRoutes = emitHttpRoutes(context, model, { name: "gw" }).map(({ object }) => object);
         // Every fifth request, another fifth each time: the same confidence in a fifth of the time.
         for (const request of requests[`${random.byQuery}`].filter((_request, index) => index % 5 === offset)) {
           const wanted = expected(model, request);
           const gloo = show(evaluateGloo(virtualService, request));
-          const [first, ...ties] = evaluateHttpRoutes(httpRoutes, request, "first");
-          const last = evaluateHttpRoutes(httpRoutes, request, "last")[0];
-          if (gloo !== wanted || show(first) !== wanted || show(last) !== wanted || ties.some((tie) => show(tie) !== wanted)) {
+          const [first, ...ties] = evaluateHttpRoutes(httpRoutes, request);
+          if (gloo !== wanted || show(first) !== wanted || ties.some((tie) => show(tie) !== wanted)) {
             throw new Error(
-              `${JSON.stringify(request)}: model ${wanted}, Gloo ${gloo}, Gateway API ${show(first)}, regex last ${show(last)}, ties ${ties.map(show).join("; ")}`,
+              `${JSON.stringify(request)}: model ${wanted}, Gloo ${gloo}, Gateway API ${show(first)}, ties ${ties.map(show).join("; ")}`,
             );
           }
           compared += wanted === "404" ? 0 : 1;
@@ -150,6 +176,36 @@ describe("both targets and our own matcher", () => {
       { numRuns: 40 },
     );
     expect(compared).toBeGreaterThan(10_000);
+  });
+
+  it("agree on routes that are spread over several HTTPRoutes", () => {
+    let pages = 0;
+    const manyRoutes = fc.record({
+      matches: fc.array(fc.array(matchArbitrary, { minLength: 1, maxLength: 2 }), { minLength: 30, maxLength: 40 }),
+      byQuery: fc.constant(false),
+    });
+    fc.assert(
+      fc.property(manyRoutes, fc.nat(19), (random, offset) => {
+        const spec = validPart(specOf(random));
+        const plain = Array.from({ length: 12 }, (_unused, index): MeshRoute => ({
+          name: `plain-${index}`,
+          match: [{ exact: `/plain/${index}` }],
+          to: [{ kubernetes: { name: "plain", port: 80 } }],
+        }));
+        const { model } = compile({ ...spec, routes: [...spec.routes, ...plain] });
+        const httpRoutes = emitHttpRoutes(context, model, { name: "gw" }).map(({ object }) => object);
+        pages += httpRoutes.length - 1;
+        for (const request of requests.false.filter((_request, index) => index % 20 === offset)) {
+          const wanted = expected(model, request);
+          const outcomes = new Set(evaluateHttpRoutes(httpRoutes, request).map(show));
+          if ([...outcomes].join("; ") !== (wanted === "404" ? "" : wanted)) {
+            throw new Error(`${JSON.stringify(request)}: model ${wanted}, pages ${[...outcomes].join("; ")}`);
+          }
+        }
+      }),
+      { numRuns: 10 },
+    );
+    expect(pages).toBeGreaterThan(3);
   });
 
   it("find a tie exactly where some request has two best matches", () => {

@@ -1,6 +1,6 @@
 import { normalizeRoutes, type MeshRoute, type RoutesSpec } from "../../../src/model/routes";
 import { emitGateway, emitHttpRoutes } from "../../../src/routing/gateway-api";
-import { emitGlooGateway, emitVirtualService } from "../../../src/routing/gloo";
+import { emitGlooGateways, emitVirtualServices } from "../../../src/routing/gloo";
 import { splitByName } from "../../../src/routing/pages";
 import { exampleServices } from "../../support/routing";
 
@@ -28,7 +28,7 @@ const routes: MeshRoute[] = [
 ];
 
 function spec(more: Partial<RoutesSpec> = {}): RoutesSpec {
-  return { hosts: ["mesh.example.test", "*.example.org"], services: exampleServices, routes, ...more };
+  return { hosts: ["mesh.example.test", "*.example.org"], services: exampleServices, routes, grants: [{ namespace: "legacy" }], ...more };
 }
 
 describe("Gateway API", () => {
@@ -49,6 +49,7 @@ describe("Gateway API", () => {
     expect(emitHttpRoutes(context, normalizeRoutes("edge", spec()), { name: "gw", namespace: "infra" })).toEqual([
       {
         key: "",
+        sources: [expect.objectContaining({ name: "old" }), expect.objectContaining({ name: "prices" })],
         object: {
           apiVersion: "gateway.networking.k8s.io/v1",
           kind: "HTTPRoute",
@@ -94,23 +95,27 @@ describe("Gateway API", () => {
 
 describe("Gloo", () => {
   it("gets a Gateway that serves our VirtualService alone", () => {
-    expect(emitGlooGateway(context, "gateway-proxy", 8081)).toEqual({
-      apiVersion: "gateway.solo.io/v1",
-      kind: "Gateway",
-      metadata: { name: "edge-gateway", namespace: "mesh", labels: labels("gateway") },
-      spec: {
-        bindAddress: "::",
-        bindPort: 8081,
-        proxyNames: ["gateway-proxy"],
-        httpGateway: { virtualServices: [{ name: "edge-routes", namespace: "mesh" }] },
+    expect(
+      emitGlooGateways(context, normalizeRoutes("edge", spec({ target: "gloo" })), "gateway-proxy", { http: 8081, https: 8443 }),
+    ).toEqual([
+      {
+        apiVersion: "gateway.solo.io/v1",
+        kind: "Gateway",
+        metadata: { name: "edge-gateway", namespace: "mesh", labels: labels("gateway") },
+        spec: {
+          bindAddress: "::",
+          bindPort: 8081,
+          proxyNames: ["gateway-proxy"],
+          httpGateway: { virtualServices: [{ name: "edge-routes", namespace: "mesh" }] },
+        },
       },
-    });
+    ]);
   });
 
   it("gets one VirtualService in order of precedence, with a prefix of elements as two matchers", () => {
     const rest = { methods: ["GET"], headers: [{ name: "x-mesh-snapshot", value: "s2" }], queryParameters: [{ name: "full", value: "1" }] };
     const kube = (name: string, port: number, namespace = "mesh"): object => ({ kube: { ref: { name, namespace }, port } });
-    expect(emitVirtualService(context, normalizeRoutes("edge", spec({ target: "gloo" })))).toEqual({
+    expect(emitVirtualServices(context, normalizeRoutes("edge", spec({ target: "gloo" })))[0].object).toEqual({
       apiVersion: "gateway.solo.io/v1",
       kind: "VirtualService",
       metadata: { name: "edge-routes", namespace: "mesh", labels: labels("routes") },

@@ -203,4 +203,24 @@ describe("a Gateway's problems", () => {
     ]);
     expect(gatewayProblems({ ...findings, stats: new Map() })).toEqual(["Envoy has no listener yet"]);
   });
+
+  it("are a Backend or a policy that is not accepted, and one of which nothing is said", () => {
+    const metadata = { name: "p", namespace: "mesh", generation: 2 };
+    const backend: StatusObject = {
+      kind: "Backend",
+      metadata,
+      status: { conditions: conditions(["Accepted"], { status: "False", reason: "Invalid" }) },
+    };
+    const policy = (types: string[]): StatusObject => ({
+      kind: "TrafficPolicy",
+      metadata,
+      status: { ancestors: [{ ancestorRef: { name: "edge" }, conditions: conditions(types) }] },
+    });
+    expect(gatewayProblems({ ...findings, companions: [policy(["Accepted", "Attached"])] })).toEqual([]);
+    expect(gatewayProblems({ ...findings, companions: [backend, policy(["Accepted"]), { kind: "BackendTLSPolicy", metadata }] })).toEqual([
+      "Backend mesh/p: Accepted is False: Invalid",
+      "TrafficPolicy mesh/p at edge: no word of Attached yet",
+      "BackendTLSPolicy mesh/p: no word of Accepted and ResolvedRefs yet",
+    ]);
+  });
 });

@@ -1,0 +1,7 @@
+/** Random models through our Envoy emitter and a real Envoy. */
+import { envoyReferee } from "../support/referee-envoy";
+import { describeReferee } from "../support/referee-tests";
+
+jest.setTimeout(600_000);
+
+describeReferee(envoyReferee, { models: 2000, requests: 20_000 }, []);
