@@ -61,7 +61,7 @@ function write(name: string, text: string): void {
 describe("the packed library", () => {
   it("holds only what users need", () => {
     const installed = path.join(folder, "node_modules", "compute-mesh");
-    expect(fs.readdirSync(installed).sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
+    expect(fs.readdirSync(installed).sort()).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json", "schemas"]);
     expect(fs.readdirSync(path.join(installed, "dist")).sort()).toEqual(["providers", "src"]);
   });
 
