@@ -6,6 +6,10 @@ import { oddPort, podAddress, podPort } from "./echo-network";
 import { type RandomModel, requestsFor, serviceNames } from "./random-routes";
 import { addressOf, complaint } from "./route-oracle";
 
+/** A Service with two pods, one of which is at an address that nobody has. */
+export const gatherersService = "gatherers";
+export const deadAddress = "198.19.0.1";
+
 /** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odd-few` is the same one under another name, `odds` has three; the one of `near` and that of `far` have to be started. */
 const featureServices: [string, string[]][] = [
   ...Array.from({ length: 20 }, (_unused, index): [string, string[]] => [`f${index}`, [podAddress(200 + index)]]),
@@ -15,6 +19,7 @@ const featureServices: [string, string[]][] = [
   ["odds", [podAddress(401), podAddress(402), podAddress(403)]],
   ["near", [podAddress(500)]],
   ["far", [podAddress(501)]],
+  [gatherersService, [podAddress(600), deadAddress]],
 ];
 /** The addresses of the pods behind each Service. */
 export const addressesByService: ReadonlyMap<string, string[]> = new Map([

@@ -3,6 +3,7 @@ import { compareAnswers, firstOf, missingFeatures } from "./differential";
 import { randomModels } from "./random-routes";
 import { checkFailover } from "./referee-failover";
 import { checkFeature, features, serveFeatures } from "./referee-features";
+import { askGatherers, askWithoutDefaults } from "./referee-gatherers";
 import { checkIsolation, leaksAreSeen } from "./referee-isolation";
 import type { Referee, RefereeSource } from "./referees";
 
@@ -61,6 +62,18 @@ export function describeReferee(
       expect(places).toEqual(["near", "far", "near"]);
       expect(Object.keys(statuses)).toEqual(["200"]);
       expect(asked).toBeGreaterThan(1000);
+      expect(await referee.problems()).toEqual([]);
+    });
+
+    it("answer at once while one of two gatherers is on a node that has died", async () => {
+      const { statuses, slow } = await askGatherers(referee, 100);
+      process.stderr.write(`gatherers: statuses ${JSON.stringify(statuses)}, ${slow} slow\n`);
+      expect(statuses).toEqual({ 200: 100 });
+      // Three failures in a row, each tried again elsewhere.
+      expect(slow).toBeGreaterThan(0);
+      expect(slow).toBeLessThanOrEqual(3);
+      const plain = await askWithoutDefaults(referee, 20);
+      expect(plain.statuses["503"]).toBeGreaterThan(3);
       expect(await referee.problems()).toEqual([]);
     });
 
