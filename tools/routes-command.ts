@@ -6,7 +6,7 @@ import { parse as parseYaml } from "yaml";
 import { checkKnownKeys, checkObject } from "../src/model/checks";
 import { Problems } from "../src/model/errors";
 import { explainRequest, parseRequest } from "../src/model/route-explain";
-import { checkHostOwners, type HostOwner } from "../src/model/route-owners";
+import { checkHostOwners, gatewayClasses, gatewayKey, glooGateway, type HostOwner } from "../src/model/route-owners";
 import { drawRoutes } from "../src/model/route-picture";
 import { compileRoutes, routeNotices, routesFacts, RouteTarget, type RoutesSpec, unroutedNotices } from "../src/model/routes";
 import { messageOf } from "./files";
@@ -108,11 +108,15 @@ function check(specs: readonly StackRoutes[]): number {
   return findings === 0 ? 0 : 1;
 }
 
-/** Gateways are told apart by target and name; those that routes make for themselves are theirs alone. */
-function ownerOf({ name, namespace = "", target = RouteTarget.GatewayApi, gateway, hosts }: StackRoutes, index: number): HostOwner {
-  const existing = gateway?.existing;
-  const place = existing === undefined ? (name ?? `${index}`) : `${existing.namespace ?? namespace}/${existing.name}`;
-  return { name: name ?? `routes ${index}`, gateway: `${target} ${place}`, hosts };
+/** The routes of a stack as the owner of their hosts. */
+function ownerOf({ name, namespace, target = RouteTarget.GatewayApi, gateway, hosts }: StackRoutes, index: number): HostOwner {
+  const fallback = target === RouteTarget.Gloo ? { existing: glooGateway } : { create: {} };
+  const { existing, create }: NonNullable<StackRoutes["gateway"]> = gateway ?? fallback;
+  const made = create && { className: gatewayClasses[target], port: 8080, ...create };
+  const shared = made !== undefined && target !== RouteTarget.GatewayApi;
+  const place = existing ?? { name: name ?? `${index}` };
+  const where = { namespace, ...place, ...(shared && { namespace: undefined }), ...(made && { create: made }) };
+  return { name: name ?? `routes ${index}`, gateway: gatewayKey(target, where), hosts };
 }
 
 /**
@@ -140,7 +144,7 @@ function stackFile(stack: string): string {
 interface StackRoutes extends RoutesSpec {
   name?: string;
   namespace?: string;
-  gateway?: { existing?: { name: string; namespace?: string } };
+  gateway?: { existing?: { name: string; namespace?: string }; create?: { className?: string; port?: number } };
 }
 
 interface StateFile {
