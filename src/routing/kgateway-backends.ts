@@ -12,6 +12,7 @@ import type { Destination, HashKey, HostTarget, ServiceTarget, Upstream, Upstrea
 import type { EmitContext } from "./gateway-api";
 import type { InNamespace } from "./istio-upstream";
 import { backendName, kgatewayGroup, type NamedObject, pagesOfTargets } from "./kgateway-names";
+import { lambdaAddress } from "./lambda";
 import { gepDuration } from "./words";
 
 /** What Backends need to know beside the names. */
@@ -103,7 +104,7 @@ function settingsOf<N>({ name, namespace }: EmitContext<N>, { destination, setti
     case "host":
       return [{ target: backend(destination), namespace, body: { ...body, ...emitTls(destination) } }];
     case "lambda":
-      return [{ target: backend(destination), namespace, body }];
+      return [{ target: backend(destination), namespace, body: { ...body, ...emitTls(lambdaAddress(destination)) } }];
     case "failover": {
       const places = destination.places.flatMap((place) =>
         place.kind === "host" ? [{ target: backend(place), namespace, body: emitTls(place) }] : [],
@@ -113,11 +114,9 @@ function settingsOf<N>({ name, namespace }: EmitContext<N>, { destination, setti
   }
 }
 
-/** A Backend of Google Cloud has TLS of its own. */
-function emitTls({ tls, host, googleAudience }: HostTarget): BackendConfigBody {
-  return tls && googleAudience === undefined
-    ? { tls: { wellKnownCACertificates: "System", sni: host, verifySubjectAltNames: [host] } }
-    : {};
+/** Also for the Backends of clouds, which speak TLS on their own: kgateway 2.4 checks no certificate there, and would sign, or send tokens, to anybody. */
+function emitTls({ tls, host }: Pick<HostTarget, "tls" | "host">): BackendConfigBody {
+  return tls ? { tls: { wellKnownCACertificates: "System", sni: host, verifySubjectAltNames: [host] } } : {};
 }
 
 function emitSettings(settings: UpstreamSettings): BackendConfigBody {

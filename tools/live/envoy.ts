@@ -49,10 +49,15 @@ export function envoyBootstrap({ namespace, name }: GatewayName, xds: string, ad
           eds_cluster_config: { eds_config: { ...ads, initial_fetch_timeout: "1s" }, service_name: local },
         },
       ],
+      // kgateway's image adds it at its start: what `wellKnownCACertificates: System` means.
+      secrets: [{ name: "SYSTEM_CA_CERT", validation_context: { trusted_ca: { filename: systemAuthorities } } }],
     },
     dynamic_resources: { ads_config: askXdsCluster, cds_config: ads, lds_config: ads },
   };
 }
+
+/** Where Debian and those that follow it keep the public certificate authorities. */
+const systemAuthorities = "/etc/ssl/certs/ca-certificates.crt";
 
 const xdsClusterName = "xds_cluster";
 
