@@ -11,6 +11,8 @@ import { startEnvoyProcess } from "../../tools/live/envoy";
 import { startServiceProcess } from "../../tools/live/services";
 import { untilListening } from "../../tools/live/services-listening";
 import { isAlive, recordedProcesses } from "../../tools/processes";
+import { echoBootstrap, echoPrefix as echo, podPort } from "./echo-pods";
+import { type Outside, outside as makeOutside, outsideAddress, outsidePorts } from "./outside-world";
 import { privateNetwork, type PrivateNetwork } from "./private-network";
 
 /** A question to a gateway. */
@@ -23,6 +25,10 @@ export interface Question {
   headers: Record<string, string | string[]>;
   /** Text to send through a WebSocket, once it is one. */
   upgrade?: string;
+  /** Default: none. */
+  body?: string;
+  /** Speaks TLS, by the host, with whoever has a certificate of the authority that everybody trusts. Default: false. */
+  tls?: boolean;
 }
 
 /** What came back. */
@@ -34,13 +40,9 @@ export interface Answer {
   milliseconds: number;
 }
 
-/** Where every pod listens. */
-export const podPort = 8080;
+export { podPort };
 /** Where every pod listens as one that behaves as it is asked to (odd-pod.cjs). */
 export const oddPort = 9000;
-
-/** Prefix of the headers by which a pod says what it was asked: `destination`, `method`, `path`, `host`, and `header-…`. */
-const echo = "x-echo-";
 
 /** What a pod saw. */
 export interface Seen {
@@ -81,6 +83,8 @@ export interface Hammer {
 }
 
 export interface EchoNetwork extends Omit<PrivateNetwork, "stop"> {
+  /** What is outside of the cluster. */
+  outside: Outside;
   /** Asks all questions over a few connections, in any order; answers are in the order of the questions. */
   ask(questions: readonly Question[], connections?: number): Promise<Answer[]>;
   /** Asks the same questions again and again until `stop` is called. */
@@ -128,7 +132,12 @@ export async function echoNetwork(
   names: Readonly<Record<string, readonly string[]>> = {},
 ): Promise<EchoNetwork> {
   const dns = nameServer();
-  const network = await privateNetwork(["198.18.0.0/16", ...(dns === undefined || dns.startsWith("127.") ? [] : [dns])]);
+  let outside: Outside | undefined;
+  const network = await privateNetwork(["198.18.0.0/16", ...(dns === undefined || dns.startsWith("127.") ? [] : [dns])], (folder) => {
+    outside = makeOutside(folder);
+    return outside.authorities;
+  });
+  if (outside === undefined) throw new Error("nothing is outside of the network");
   const pods = await startEnvoyProcess(network.place, binary, "envoy-pods", (admin) => echoBootstrap(admin, look));
   const odd = await startServiceProcess(network.place, {
     name: "odd-pod",
@@ -136,12 +145,14 @@ export async function echoNetwork(
     args: [join(__dirname, "odd-pod.cjs"), String(oddPort)],
   });
   const namesFile = join(network.place.folder, "names.json");
-  writeFileSync(namesFile, JSON.stringify(names));
+  writeFileSync(namesFile, JSON.stringify({ ...names, ...outside.names }));
   if (dns !== undefined) {
     const args = [join(__dirname, "dns.cjs"), dns, "53", namesFile];
     await startServiceProcess(network.place, { name: "dns", binary: process.execPath, args });
   }
+  const servers = await startServiceProcess(network.place, { name: "outside", binary: process.execPath, args: outside.args });
   await untilListening("pods", { ...network.place, address: podAddress(0) }, [pods.recorded, odd], [podPort, oddPort]);
+  await untilListening("outside", { ...network.place, address: outsideAddress }, [servers], Object.values(outsidePorts));
   let times = 0;
   const ask = async (questions: readonly Question[], connections = 16): Promise<Answer[]> => {
     times += 1;
@@ -174,41 +185,5 @@ export async function echoNetwork(
     await network.stop();
     return started.filter(isAlive).map(({ name }) => name);
   };
-  return { ...network, ask, hammer, stop };
-}
-
-function echoBootstrap(admin: string, look: readonly string[]): object {
-  const shown = {
-    destination: "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%",
-    method: "%REQ(:METHOD)%",
-    path: "%REQ(:PATH)%",
-    host: "%REQ(:AUTHORITY)%",
-    protocol: "%PROTOCOL%",
-    ...Object.fromEntries(look.map((name) => [`header-${name}`, `%REQ(${name})%`])),
-  };
-  const addHeaders = Object.entries(shown).map(([name, value]) => ({ header: { key: `${echo}${name}`, value } }));
-  const route = { match: { prefix: "/" }, direct_response: { status: 200 }, response_headers_to_add: addHeaders };
-  const manager = {
-    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-    stat_prefix: "pods",
-    route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes: [route] }] },
-    http_filters: [
-      {
-        name: "envoy.filters.http.router",
-        typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
-      },
-    ],
-  };
-  return {
-    admin: { address: { pipe: { path: admin, mode: 0o600 } } },
-    static_resources: {
-      listeners: [
-        {
-          name: "pods",
-          address: { socket_address: { address: "0.0.0.0", port_value: podPort } },
-          filter_chains: [{ filters: [{ name: "http", typed_config: manager }] }],
-        },
-      ],
-    },
-  };
+  return { ...network, outside, ask, hammer, stop };
 }

@@ -8,7 +8,7 @@ import { podObjects } from "./differential";
 import { podPort } from "./echo-network";
 import { namespacesMissing } from "./private-network";
 import { objectKeeper, refereeGateway, refereeNamespace as namespace, refereeSetting, stopReferee } from "./referee-cluster";
-import { refereePort, type Referee, type RefereeSource, untilQuiet } from "./referees";
+import { refereePort, type Referee, type RefereeSource, secure, untilQuiet } from "./referees";
 
 const programs = findGatewayPrograms();
 
@@ -26,7 +26,8 @@ async function startKgatewayReferee(): Promise<Referee> {
   const setting = await refereeSetting("kgateway", programs!.envoy);
   const { cluster, network } = setting;
   const service = await startGateway({ ...setting.options, programs });
-  await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort)]);
+  const tls = { port: secure.port, certificates: [{ hosts: secure.hosts, certificateSecret: secure.secret }] };
+  await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort, tls)]);
   // kgateway asks the Service whether its pods speak HTTP/2.
   const grpc = podObjects(namespace).filter(({ kind, metadata }) => kind === "Service" && metadata.name === "f3");
   await applyAll(

@@ -1,8 +1,9 @@
 /** The tests that every referee has to pass: random models, then one feature after the other. */
 import { compareAnswers, firstOf, missingFeatures } from "./differential";
+import { checkFeature, serveFeatures } from "./feature";
 import { randomModels } from "./random-routes";
 import { checkFailover } from "./referee-failover";
-import { checkFeature, features, serveFeatures } from "./referee-features";
+import { features } from "./referee-features";
 import { askGatherers, askWithoutDefaults } from "./referee-gatherers";
 import { checkIsolation, leaksAreSeen } from "./referee-isolation";
 import type { Referee, RefereeSource } from "./referees";
@@ -39,13 +40,13 @@ export function describeReferee(
       if (!stopped) await referee?.stop();
     });
 
-    const own = Object.keys(features).filter((name) => !without.includes(name));
+    const own = Object.entries(features).filter(([name]) => !without.includes(name));
     it("take every feature at once, with every condition true and nothing rejected", async () => {
-      await serveFeatures(referee, own);
+      await serveFeatures(referee, Object.fromEntries(own));
       expect(await referee.problems()).toEqual([]);
     });
 
-    it.each(own.map((name) => [name, features[name].promise]))("%s: %s", (name) => checkFeature(referee, name));
+    it.each(own.map(([name, { promise }]) => [name, promise]))("%s: %s", (name) => checkFeature(referee, name, features[name]));
 
     it(`never answer from another snapshot while snapshots, versions and pods come and go (${requests} requests)`, async () => {
       const result = await checkIsolation(referee, requests, 12);
