@@ -22,7 +22,7 @@ async function startIstioReferee(): Promise<Referee> {
   const { envoy, istiod } = programs!;
   const setting = await refereeSetting("istio", envoy);
   const { cluster, network } = setting;
-  const istio = await startIstio({ ...setting.options, programs });
+  const istio = await startIstio({ ...setting.options, programs, authorities: network.outside.authorities });
   const tls = [{ hosts: secure.hosts, certificateSecret: secure.secret }];
   const anyHost = { hosts: ["*"], virtualHosts: [], rules: [], upstreams: [], tls };
   const gatewayObject = emitIstioGateway({ name: "edge", namespace }, anyHost, ingressLabels, {

@@ -57,14 +57,14 @@ export function envoyBootstrap({ namespace, name }: GatewayName, xds: string, ad
 }
 
 /** Where Debian and those that follow it keep the public certificate authorities. */
-const systemAuthorities = "/etc/ssl/certs/ca-certificates.crt";
+export const systemAuthorities = "/etc/ssl/certs/ca-certificates.crt";
 
 const xdsClusterName = "xds_cluster";
 
-/** The controller that Envoy asks, at a socket. */
-export function xdsCluster(socket: string): object {
+/** The controller that Envoy asks, at a socket. `name`: as what Envoy knows it. */
+export function xdsCluster(socket: string, name: string = xdsClusterName): object {
   return {
-    name: xdsClusterName,
+    name,
     type: "STATIC",
     connect_timeout: "5s",
     typed_extension_protocol_options: {
@@ -74,7 +74,7 @@ export function xdsCluster(socket: string): object {
       },
     },
     load_assignment: {
-      cluster_name: xdsClusterName,
+      cluster_name: name,
       endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: socket } } } }] }],
     },
   };
