@@ -136,7 +136,7 @@ export function specOfFile(file: string): RoutesSpec {
 }
 
 /** Where the state of a stack on this machine lies. */
-function stackFile(stack: string): string {
+export function stackFile(stack: string): string {
   return join(stateDir, "state", ".pulumi", "stacks", "compute-mesh", `${stack}.json`);
 }
 

@@ -28,7 +28,7 @@ import { collectUpstreams, normalizeUpstreams } from "./route-upstreams";
 export * from "./island-types";
 export * from "./route-destination-types";
 export { capabilities, capabilityOf, Support, type Capability, type CapabilityRow, type RouteFeature } from "./route-capabilities";
-export { formatAction, routesFacts } from "./route-facts";
+export { formatAction, routesFacts, routeWitnesses } from "./route-facts";
 export { featuresOf, routeNotices, type FeatureUse } from "./route-features";
 export { formatMatch, formatRequest } from "./route-format";
 export { httpRouteLimits } from "./route-gateway";
