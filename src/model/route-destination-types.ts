@@ -74,7 +74,7 @@ export interface UrlDestination {
   url: string;
 }
 
-/** Routes of another team: requests go on to their object, which decides. */
+/** Routes of another team: their object decides. What it has no route for goes to the route that would take it without this one. */
 export interface DelegateDestination {
   /** Name of their HTTPRoute, RouteTable or VirtualService. */
   name: string;

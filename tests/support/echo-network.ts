@@ -43,6 +43,8 @@ export interface Answer {
 export { podPort };
 /** Where every pod listens as one that behaves as it is asked to (odd-pod.cjs). */
 export const oddPort = 9000;
+/** Where every pod listens as a gRPC server (grpc-pod.cjs). */
+export const grpcPort = 9200;
 
 /** What a pod saw. */
 export interface Seen {
@@ -55,6 +57,23 @@ export interface Seen {
   protocol: string;
   /** Those request headers that it was told to look at, where they were there. */
   headers: Record<string, string>;
+}
+
+/** A call of a gRPC method. */
+export interface GrpcCall {
+  port: number;
+  host: string;
+  tls: boolean;
+  /** For example `/mesh.v1.Quotes/Get`. */
+  method: string;
+  message: string;
+}
+
+/** What came back: the status, and every message before it. */
+export interface GrpcAnswer {
+  code: number;
+  details: string;
+  messages: string[];
 }
 
 /** A question that is asked again and again with the method GET. */
@@ -87,6 +106,8 @@ export interface EchoNetwork extends Omit<PrivateNetwork, "stop"> {
   outside: Outside;
   /** Asks all questions over a few connections, in any order; answers are in the order of the questions. */
   ask(questions: readonly Question[], connections?: number): Promise<Answer[]>;
+  /** Calls gRPC methods, all at once. */
+  call(this: void, calls: readonly GrpcCall[]): Promise<GrpcAnswer[]>;
   /** Asks the same questions again and again until `stop` is called. */
   hammer(questions: readonly HammerQuestion[], connections?: number): Hammer;
   /** Ends everything inside, and removes the folder. Returns the names of processes that are left. */
@@ -144,6 +165,11 @@ export async function echoNetwork(
     binary: process.execPath,
     args: [join(__dirname, "odd-pod.cjs"), String(oddPort)],
   });
+  const grpc = await startServiceProcess(network.place, {
+    name: "grpc-pod",
+    binary: process.execPath,
+    args: [join(__dirname, "grpc-pod.cjs"), String(grpcPort)],
+  });
   const namesFile = join(network.place.folder, "names.json");
   writeFileSync(namesFile, JSON.stringify({ ...names, ...outside.names }));
   if (dns !== undefined) {
@@ -151,18 +177,21 @@ export async function echoNetwork(
     await startServiceProcess(network.place, { name: "dns", binary: process.execPath, args });
   }
   const servers = await startServiceProcess(network.place, { name: "outside", binary: process.execPath, args: outside.args });
-  await untilListening("pods", { ...network.place, address: podAddress(0) }, [pods.recorded, odd], [podPort, oddPort]);
+  await untilListening("pods", { ...network.place, address: podAddress(0) }, [pods.recorded, odd, grpc], [podPort, oddPort, grpcPort]);
   await untilListening("outside", { ...network.place, address: outsideAddress }, [servers], Object.values(outsidePorts));
   let times = 0;
-  const ask = async (questions: readonly Question[], connections = 16): Promise<Answer[]> => {
+  const run = async (program: string, input: unknown): Promise<unknown> => {
     times += 1;
     const [given, got] = ["questions", "answers"].map((what) => join(network.place.folder, `${what}-${times}.json`));
-    writeFileSync(given, JSON.stringify({ questions, connections }));
-    const [command, ...args] = [...network.place.prefix, process.execPath, join(__dirname, "ask.cjs"), given];
+    writeFileSync(given, JSON.stringify(input));
+    const [command, ...args] = [...network.place.prefix, process.execPath, join(__dirname, program), given];
     const child = execFile(command, args, { maxBuffer: Infinity });
     await pipeline(child.stdout!, createWriteStream(got));
-    return JSON.parse(readFileSync(got, "utf8")) as Answer[];
+    return JSON.parse(readFileSync(got, "utf8"));
   };
+  const ask = async (questions: readonly Question[], connections = 16): Promise<Answer[]> =>
+    (await run("ask.cjs", { questions, connections })) as Answer[];
+  const call = async (calls: readonly GrpcCall[]): Promise<GrpcAnswer[]> => (await run("grpc-ask.cjs", calls)) as GrpcAnswer[];
   const hammer = (questions: readonly HammerQuestion[], connections = 8): Hammer => {
     times += 1;
     const file = join(network.place.folder, `hammer-${times}.json`);
@@ -185,5 +214,5 @@ export async function echoNetwork(
     await network.stop();
     return started.filter(isAlive).map(({ name }) => name);
   };
-  return { ...network, outside, ask, hammer, stop };
+  return { ...network, outside, ask, call, hammer, stop };
 }

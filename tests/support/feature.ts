@@ -1,7 +1,7 @@
 /** What a test of one feature of routes consists of, and how it is served and asked. */
 import { normalizeRoutes, type MeshRoute, type RoutesSpec } from "../../src/model/routes";
 import { serviceByAddress } from "./differential";
-import { type Answer, type EchoNetwork, oddPort, podPort, type Question, seenBy } from "./echo-network";
+import { type Answer, type EchoNetwork, grpcPort, oddPort, podPort, type Question, seenBy } from "./echo-network";
 import type { Referee, Served } from "./referees";
 
 /** A question to the host of a feature; a GET where nothing else is said. */
@@ -19,7 +19,7 @@ export interface Feature {
 /** A Service of the tests as a destination. */
 export const to = (name: string, weight?: number): NonNullable<MeshRoute["to"]>[number] => ({
   ...(weight === undefined ? {} : { weight }),
-  kubernetes: { name, port: name.startsWith("odd") ? oddPort : podPort },
+  kubernetes: { name, port: name.startsWith("odd") ? oddPort : name.startsWith("grpc") ? grpcPort : podPort },
 });
 /** Matches that take every request. */
 export const any = [{ prefix: "/" }];

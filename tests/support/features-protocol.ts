@@ -1,6 +1,7 @@
 /** Features through a referee that are about protocols: browsers, WebSockets, HTTP/2, hosts. */
 import { podPort, seenBy } from "./echo-network";
-import { any, type Feature, type FeatureQuestion, placeOf, to } from "./feature";
+import { any, type Feature, featureHost, type FeatureQuestion, placeOf, to } from "./feature";
+import { secure } from "./referees";
 
 /** The features, by name. */
 export const protocolFeatures: Record<string, Feature> = {
@@ -47,11 +48,16 @@ export const protocolFeatures: Record<string, Feature> = {
     },
   },
   webSocket: {
-    promise: "let a connection become a WebSocket",
+    promise: "let a connection become a WebSocket, with TLS as without",
     routes: [{ name: "ws", match: any, to: [to("odd")], webSocket: true }],
+    more: { hosts: [featureHost("webSocket"), "ws.secure.test"] },
     check: async (ask) => {
-      const [answer] = await ask([{ path: "/", upgrade: "hello" }]);
-      expect([answer.status, answer.body]).toEqual([101, "hello"]);
+      const [plain, safe] = await ask([
+        { path: "/", upgrade: "hello" },
+        { path: "/", upgrade: "hello", port: secure.port, tls: true, host: "ws.secure.test" },
+      ]);
+      expect([plain.status, plain.body]).toEqual([101, "hello"]);
+      expect([safe.status, safe.body]).toEqual([101, "hello"]);
     },
   },
   http2: {

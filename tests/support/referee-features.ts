@@ -2,6 +2,7 @@
 import type { Feature } from "./feature";
 import { flowFeatures } from "./features-flow";
 import { protocolFeatures } from "./features-protocol";
+import { wholeFeatures } from "./features-whole";
 
 /** The features, by name. */
-export const features: Record<string, Feature> = { ...flowFeatures, ...protocolFeatures };
+export const features: Record<string, Feature> = { ...flowFeatures, ...protocolFeatures, ...wholeFeatures };
