@@ -2,15 +2,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { parse as parseYaml } from "yaml";
-import { checkKnownKeys, checkObject } from "../src/model/checks";
+import { readMeshFile } from "../src/mesh-file";
 import { Problems } from "../src/model/errors";
 import { explainRequest, parseRequest } from "../src/model/route-explain";
 import { checkHostOwners, gatewayClasses, gatewayKey, glooGateway, type HostOwner } from "../src/model/route-owners";
 import { drawRoutes } from "../src/model/route-picture";
 import { compileRoutes, routeNotices, routesFacts, RouteTarget, type RoutesSpec, unroutedNotices } from "../src/model/routes";
 import { messageOf } from "./files";
-import { projectRoot, stateDir } from "./paths";
+import { stateDir } from "./paths";
 
 const usage = `usage: npm run routes -- <explain REQUEST | picture | check> [--stack local | --file mesh.yaml] [--target gatewayApi|gloo|istio]
 
@@ -22,9 +21,6 @@ const usage = `usage: npm run routes -- <explain REQUEST | picture | check> [--s
   --stack   routes as a stack was last deployed on this machine; default: local
   --file    routes from a YAML or JSON file with hosts, services and routes
 `;
-
-/** The schema of files with routes. */
-const schemaFile = join(projectRoot, "schemas", "mesh.schema.json");
 
 /** The type of the component whose inputs are routes. */
 const componentType = "compute-mesh:index:GlooRoutes";
@@ -49,7 +45,7 @@ export function routesCommand(argv: string[]): Promise<number> {
     return Promise.resolve(2);
   }
   try {
-    const specs = file === undefined ? specsOfState(stackFile(stack)) : [specOfFile(file)];
+    const specs = file === undefined ? specsOfState(stackFile(stack)) : [readMeshFile(file)];
     const chosen = specs.map((spec: StackRoutes) => (target === undefined ? spec : { ...spec, target: target as RouteTarget }));
     return Promise.resolve(verb === "explain" ? explain(chosen, words.join(" ")) : verb === "picture" ? picture(chosen) : check(chosen));
   } catch (error) {
@@ -117,22 +113,6 @@ function ownerOf({ name, namespace, target = RouteTarget.GatewayApi, gateway, ho
   const place = existing ?? { name: name ?? `${index}` };
   const where = { namespace, ...place, ...(shared && { namespace: undefined }), ...(made && { create: made }) };
   return { name: name ?? `routes ${index}`, gateway: gatewayKey(target, where), hosts };
-}
-
-/**
- * The routes of a YAML or JSON file.
- *
- * @throws Error where it is no such file; what is wrong inside is found when the routes are compiled
- */
-export function specOfFile(file: string): RoutesSpec {
-  const content: unknown = parseYaml(readFileSync(file, "utf8"));
-  const problems = new Problems(file);
-  if (checkObject(problems, "", content)) {
-    const { properties } = JSON.parse(readFileSync(schemaFile, "utf8")) as { properties: Record<string, unknown> };
-    checkKnownKeys(problems, "", content, Object.keys(properties));
-  }
-  problems.throwIfAny();
-  return { services: [], routes: [], ...(content as Partial<RoutesSpec>) } as RoutesSpec;
 }
 
 /** Where the state of a stack on this machine lies. */

@@ -1,6 +1,7 @@
 /** The args of GlooRoutes, checked; plain values only. */
 import { checkComponentName, checkInteger, checkKnownKeys, checkObject, exactlyOne } from "../model/checks";
 import { joinPath, Problems } from "../model/errors";
+import { throwLocated } from "../mesh-file";
 import { dnsName } from "../model/names";
 import { checkNamespace } from "../model/route-destinations";
 import { gatewayClasses, glooGateway } from "../model/route-owners";
@@ -68,7 +69,7 @@ export function normalizeGlooRoutes(name: string, args: GlooRoutesArgs): GlooRou
   if (table.tls.length > 0 && gateway.create === undefined) {
     problems.add("tls", table.tls.length, "certificates belong to a gateway of our own (`gateway.create`); one that exists has its own");
   }
-  problems.throwIfAny();
+  throwLocated(problems, args);
   const notices = [...routeNotices(table, target), ...unroutedNotices(table, args.services)];
   return { target, gateway, table, facts: routesFacts(name, table), notices };
 }
