@@ -6,13 +6,13 @@ import type {
   KgatewayHashPolicy,
   PolicyTarget,
 } from "../kubernetes/custom-resources";
-import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { contentHash, dnsName } from "../model/names";
 import type { Destination, HashKey, HostTarget, ServiceTarget, Upstream, UpstreamSettings } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
 import type { InNamespace } from "./istio-upstream";
 import { backendName, kgatewayGroup, type NamedObject, pagesOfTargets } from "./kgateway-names";
 import { lambdaAddress } from "./lambda";
+import { metadataOf } from "./metadata";
 import { gepDuration } from "./words";
 
 /** What Backends need to know beside the names. */
@@ -79,11 +79,7 @@ export function emitBackendSettings<N>(context: EmitContext<N>, upstreams: reado
       pagesOfTargets([...targets.values()]).map(({ key: page, things: targetRefs }): NamedObject<N> => {
         const part = ["upstream", key, ...(page === "" ? [] : [page])].join("-");
         const spec: BackendConfigPolicySpec = { targetRefs, ...body };
-        const metadata = {
-          name: dnsName(context.name, part),
-          namespace,
-          labels: { ...describeLabels(context.name, "routes"), [componentLabel]: context.name },
-        };
+        const metadata = metadataOf({ ...context, namespace }, dnsName(context.name, part), "routes");
         return { part, object: { apiVersion: `${kgatewayGroup}/v1alpha1`, kind: "BackendConfigPolicy", metadata, spec } };
       }),
     );
