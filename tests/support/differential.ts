@@ -3,7 +3,8 @@ import { formatRequest, type RouteRule } from "../../src/model/routes";
 import type { CustomObject } from "../../src/kubernetes/custom-resources";
 import type { EchoNetwork } from "./echo-network";
 import { grpcPort, oddPort, podAddress, podPort } from "./echo-network";
-import { type RandomModel, requestsFor, serviceNames } from "./random-routes";
+import { requestsFor } from "./random-requests";
+import { type RandomModel, serviceNames } from "./random-routes";
 import { addressOf, complaint } from "./route-oracle";
 
 /** A Service with two pods, one of which is at an address that nobody has. */

@@ -19,8 +19,8 @@ export interface IstioAgent {
 const secretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
 
 /**
- * Answers at a socket with the authorities of a file, whatever the name that is asked for. Envoy's StreamSecrets (envoy/service/secret/v3/sds.proto); numbers of fields are those of
- * its messages.
+ * Answers at a socket with the authorities of a file, whatever the name that is asked for: StreamSecrets of Envoy's SecretDiscoveryService
+ * (envoy/service/secret/v3/sds.proto). Numbers of fields are those of its messages.
  */
 export async function startIstioAgent(socket: string, authorities: string): Promise<IstioAgent> {
   const bytes = { serialize: (value: Buffer): Buffer => value, deserialize: (value: Buffer): Buffer => value };
@@ -90,12 +90,12 @@ function secretsResponse(names: readonly string[], authorities: Buffer): Buffer 
  * @throws Error where the API server refuses
  */
 export async function gatewayToken(access: ApiAccess, { namespace, name }: GatewayName): Promise<string> {
-  const { request, close } = apiClient(access);
+  const client = apiClient(access);
   const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
   const core = `/api/v1/namespaces/${namespace}/serviceaccounts`;
   const role = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name };
   const send = async (path: string, body: object): Promise<unknown> => {
-    const answer = await request("POST", path, { metadata: { name }, ...body });
+    const answer = await client.request("POST", path, { metadata: { name }, ...body });
     if (answer.status >= 300 && answer.status !== 409) throw new Error(`istio: ${path} is refused: ${JSON.stringify(answer.body)}`);
     return answer.body;
   };
@@ -106,6 +106,6 @@ export async function gatewayToken(access: ApiAccess, { namespace, name }: Gatew
     const answer = await send(`${core}/${name}/token`, { metadata: {}, spec: { audiences: ["istio-ca"], expirationSeconds: 3600 } });
     return (answer as { status: { token: string } }).status.token;
   } finally {
-    close();
+    client.close();
   }
 }
