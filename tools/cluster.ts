@@ -12,6 +12,7 @@ import { endParts, startParts, startWatchdog } from "./cluster-run";
 import { clusterFolder, clustersFolder, type ClusterState, clusterStatus, type PartStatus } from "./cluster-state";
 import { type CrdSet, installCrds } from "./crds";
 import { messageOf, readJson, writeAtomic } from "./files";
+import { endGateway } from "./gateway/end";
 import { type ApiAccess, apiClient, kubeconfigText } from "./kubeconfig";
 import { type KwokFiles, kwokFiles } from "./kwok-stages";
 import { withLock } from "./lock";
@@ -197,13 +198,17 @@ function writeAccess(name: string, paths: ClusterPaths, state: ClusterState, caF
  */
 export async function stopCluster(name: string, options: { root?: string; graceMilliseconds?: number } = {}): Promise<number> {
   const dir = clusterFolder(name, options.root);
-  return withLock(`${dir}.lock`, () => endParts(clusterPaths(dir), options.graceMilliseconds ?? 5000));
+  return withLock(`${dir}.lock`, async () => {
+    await endGateway(dir);
+    return endParts(clusterPaths(dir), options.graceMilliseconds ?? 5000);
+  });
 }
 
 /** Stops a cluster at once and removes everything of it. Returns how many processes it ended. */
 export async function deleteCluster(name: string, options: { root?: string } = {}): Promise<number> {
   const dir = clusterFolder(name, options.root);
   return withLock(`${dir}.lock`, async () => {
+    await endGateway(dir);
     const ended = await endParts(clusterPaths(dir), 0);
     rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     return ended;

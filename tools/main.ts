@@ -1,5 +1,6 @@
-/** The commands behind `npm start`, `npm run preview|destroy|cluster|placement|routes|env` and `npm test`. */
+/** The commands behind `npm start`, `npm run preview|destroy|cluster|placement|routes|gateway|env` and `npm test`. */
 import { clusterCommand } from "./cluster-command";
+import { gatewayCommand } from "./gateway/command";
 import { environmentCommand } from "./pulumi-env";
 import { placementCommand } from "./placement-command";
 import { routesCommand } from "./routes-command";
@@ -15,6 +16,10 @@ const commands: Record<string, { run: (argv: string[]) => Promise<number>; help:
   env: { run: environmentCommand, help: 'print the environment for pulumi by hand: eval "$(npm run --silent env)"' },
   placement: { run: placementCommand, help: "update | check | explain | what-if: the shard map and its lock file" },
   routes: { run: routesCommand, help: "explain | picture | check: where a request goes and why, and what is wrong" },
+  gateway: {
+    run: gatewayCommand,
+    help: "up | down | status: the real gateway for the stack `local`, with demo backends behind its routes",
+  },
   live: { run: liveCommand, help: "up | down | node: the mesh of the stack `live`, real pods on real nodes of this machine" },
   test: { run: testCommand, help: "every test that needs no cloud account" },
 };

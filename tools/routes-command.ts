@@ -2,15 +2,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { parse as parseYaml } from "yaml";
-import { checkKnownKeys, checkObject } from "../src/model/checks";
+import { readMeshFile } from "../src/mesh-file";
 import { Problems } from "../src/model/errors";
 import { explainRequest, parseRequest } from "../src/model/route-explain";
-import { checkHostOwners, type HostOwner } from "../src/model/route-owners";
+import { checkHostOwners, gatewayClasses, gatewayKey, glooGateway, type HostOwner } from "../src/model/route-owners";
 import { drawRoutes } from "../src/model/route-picture";
 import { compileRoutes, routeNotices, routesFacts, RouteTarget, type RoutesSpec, unroutedNotices } from "../src/model/routes";
 import { messageOf } from "./files";
-import { projectRoot, stateDir } from "./paths";
+import { stateDir } from "./paths";
 
 const usage = `usage: npm run routes -- <explain REQUEST | picture | check> [--stack local | --file mesh.yaml] [--target gatewayApi|gloo|istio]
 
@@ -22,9 +21,6 @@ const usage = `usage: npm run routes -- <explain REQUEST | picture | check> [--s
   --stack   routes as a stack was last deployed on this machine; default: local
   --file    routes from a YAML or JSON file with hosts, services and routes
 `;
-
-/** The schema of files with routes. */
-const schemaFile = join(projectRoot, "schemas", "mesh.schema.json");
 
 /** The type of the component whose inputs are routes. */
 const componentType = "compute-mesh:index:GlooRoutes";
@@ -49,7 +45,7 @@ export function routesCommand(argv: string[]): Promise<number> {
     return Promise.resolve(2);
   }
   try {
-    const specs = file === undefined ? specsOfState(stackFile(stack)) : [specOfFile(file)];
+    const specs = file === undefined ? specsOfState(stackFile(stack)) : [readMeshFile(file)];
     const chosen = specs.map((spec: StackRoutes) => (target === undefined ? spec : { ...spec, target: target as RouteTarget }));
     return Promise.resolve(verb === "explain" ? explain(chosen, words.join(" ")) : verb === "picture" ? picture(chosen) : check(chosen));
   } catch (error) {
@@ -108,31 +104,19 @@ function check(specs: readonly StackRoutes[]): number {
   return findings === 0 ? 0 : 1;
 }
 
-/** Gateways are told apart by target and name; those that routes make for themselves are theirs alone. */
-function ownerOf({ name, namespace = "", target = RouteTarget.GatewayApi, gateway, hosts }: StackRoutes, index: number): HostOwner {
-  const existing = gateway?.existing;
-  const place = existing === undefined ? (name ?? `${index}`) : `${existing.namespace ?? namespace}/${existing.name}`;
-  return { name: name ?? `routes ${index}`, gateway: `${target} ${place}`, hosts };
-}
-
-/**
- * The routes of a YAML or JSON file.
- *
- * @throws Error where it is no such file; what is wrong inside is found when the routes are compiled
- */
-export function specOfFile(file: string): RoutesSpec {
-  const content: unknown = parseYaml(readFileSync(file, "utf8"));
-  const problems = new Problems(file);
-  if (checkObject(problems, "", content)) {
-    const { properties } = JSON.parse(readFileSync(schemaFile, "utf8")) as { properties: Record<string, unknown> };
-    checkKnownKeys(problems, "", content, Object.keys(properties));
-  }
-  problems.throwIfAny();
-  return { services: [], routes: [], ...(content as Partial<RoutesSpec>) } as RoutesSpec;
+/** The routes of a stack as the owner of their hosts. */
+function ownerOf({ name, namespace, target = RouteTarget.GatewayApi, gateway, hosts }: StackRoutes, index: number): HostOwner {
+  const fallback = target === RouteTarget.Gloo ? { existing: glooGateway } : { create: {} };
+  const { existing, create }: NonNullable<StackRoutes["gateway"]> = gateway ?? fallback;
+  const made = create && { className: gatewayClasses[target], port: 8080, ...create };
+  const shared = made !== undefined && target !== RouteTarget.GatewayApi;
+  const place = existing ?? { name: name ?? `${index}` };
+  const where = { namespace, ...place, ...(shared && { namespace: undefined }), ...(made && { create: made }) };
+  return { name: name ?? `routes ${index}`, gateway: gatewayKey(target, where), hosts };
 }
 
 /** Where the state of a stack on this machine lies. */
-function stackFile(stack: string): string {
+export function stackFile(stack: string): string {
   return join(stateDir, "state", ".pulumi", "stacks", "compute-mesh", `${stack}.json`);
 }
 
@@ -140,7 +124,7 @@ function stackFile(stack: string): string {
 interface StackRoutes extends RoutesSpec {
   name?: string;
   namespace?: string;
-  gateway?: { existing?: { name: string; namespace?: string } };
+  gateway?: { existing?: { name: string; namespace?: string }; create?: { className?: string; port?: number } };
 }
 
 interface StateFile {

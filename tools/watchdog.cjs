@@ -18,19 +18,27 @@ if (!Number.isInteger(ownerPid) || ownerPid < 2 || !folder || !path.isAbsolute(f
 
 const ownerStartTime = process.argv[4] || startTimeOf(ownerPid);
 
-/** Parts by their pid files. A part started in the very moment of the kill may have none yet; its command line names the folder. */
-function parts() {
-  const found = [];
+/** Recorded parts that were seen, pid → start time: somebody may remove the folder before all of them have ended. */
+const seen = new Map();
+
+/** Parts by their pid files, while these are there. */
+function recorded() {
   const pids = path.join(folder, "pids");
   for (const file of fs.existsSync(pids) ? fs.readdirSync(pids) : []) {
     if (!file.endsWith(".json")) continue;
     try {
       const { pid, startTime } = JSON.parse(fs.readFileSync(path.join(pids, file), "utf8"));
-      if (startTime && startTimeOf(pid) === startTime) found.push(pid);
+      if (startTime) seen.set(pid, startTime);
     } catch {
       // A half-written file: found by its command line below.
     }
   }
+  return [...seen].flatMap(([pid, startTime]) => (startTimeOf(pid) === startTime ? [pid] : []));
+}
+
+/** A part started in the very moment of the kill may have no pid file yet; its command line names the folder. */
+function strays() {
+  const found = [];
   if (process.platform !== "linux") return found;
   for (const entry of fs.readdirSync("/proc")) {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
@@ -45,9 +53,10 @@ function parts() {
 }
 
 function check() {
-  if (!fs.existsSync(folder)) process.exit(0);
-  if (ownerStartTime !== undefined && startTimeOf(ownerPid) === ownerStartTime) return;
-  const left = parts();
+  const there = fs.existsSync(folder);
+  const known = recorded();
+  if (there && ownerStartTime !== undefined && startTimeOf(ownerPid) === ownerStartTime) return;
+  const left = [...known, ...strays()];
   for (const pid of left) {
     try {
       process.kill(pid, "SIGKILL");

@@ -1,4 +1,5 @@
 /** What a ComputeMesh checks of its own args, and how it goes on after a wrong part, so that one run reports everything. */
+import { isLocated } from "../mesh-file";
 import { checkComponentName, checkDnsLabel, checkKnownKeys, checkObject, isObject } from "../model/checks";
 import { joinPath, keyPath, MeshInputError, type Problems } from "../model/errors";
 import type { LocalDbFacts, SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
@@ -135,10 +136,10 @@ export function attempt<T>(problems: Problems, normalize: () => T, place: (path:
 /** The names that the mesh makes of its own name and the part's key. */
 const madeNames = ["name", "nodeName", "serviceName"];
 
-/** Paths below `prefix`, except for those that begin with one of `ours`: they are the mesh's own properties. A name is the part's key. */
+/** Paths below `prefix`, except for those that begin with one of `ours`: they are the mesh's own properties. A name is the part's key; a line of a file stays. */
 export function below(prefix: string, ours: readonly string[] = []): (path: string) => string {
   const first = (path: string): string => /^[^.[]*/.exec(path)?.[0] ?? "";
-  return (path) => (ours.includes(first(path)) ? path : madeNames.includes(path) ? prefix : joinPath(prefix, path));
+  return (path) => (ours.includes(first(path)) || isLocated(path) ? path : madeNames.includes(path) ? prefix : joinPath(prefix, path));
 }
 
 /** Stands for a mesh node whose args are wrong; one that is right has the selector that all have in common. */

@@ -22,6 +22,7 @@ import { placeShards } from "./compute-mesh-placement";
 import { type ComputeMeshNodeArgs, normalizeComputeMeshNode } from "./compute-mesh-node";
 import type { GlooRoutesArgs } from "./gloo-routes";
 import { normalizeGlooRoutes } from "./gloo-routes-plan";
+import { meshIslandServices } from "./islands-plan";
 import type { LocalDbDaemonSetArgs } from "./local-db-daemon-set";
 import { normalizeLocalDb } from "./local-db-plan";
 import type { ShardedIngestArgs } from "./sharded-ingest";
@@ -216,12 +217,17 @@ function planServices(
   links: ServiceLinks,
   groups: PlannedGroup[],
 ): PlannedService[] {
-  return sortedEntries(args.services ?? {}).map(([key, { snapshotGroup, ...own }]) => {
-    const path = keyPath("services", key);
+  const groupKeys = Object.keys(args.snapshots ?? {});
+  const services = sortedEntries(args.services ?? {}).map(([key, given]) => ({ key, path: keyPath("services", key), given }));
+  const islands = meshIslandServices(args.routes, groupKeys);
+  islands
+    .filter(({ key }) => services.some((one) => one.key === key))
+    .forEach(({ key, path }) => problems.add(path, key, "another name is needed: a service of the mesh has this one"));
+  return [...services, ...islands].map(({ key, path, given: { snapshotGroup, ...own } }) => {
     checkDecided(problems, path, own, { ...links, shardMap: undefined, serviceName: key });
     const group = groups.find((one) => one.key === snapshotGroup);
     if (!group) {
-      const known = Object.keys(args.snapshots ?? {}).join(", ") || "none";
+      const known = groupKeys.join(", ") || "none";
       problems.add(joinPath(path, "snapshotGroup"), snapshotGroup, `the key of a snapshot group is allowed; there are: ${known}`);
     }
     const facts = group?.facts ?? unknownGroup("unknown", undefined, own);

@@ -1,8 +1,10 @@
 /** The args of GlooRoutes, checked; plain values only. */
 import { checkComponentName, checkInteger, checkKnownKeys, checkObject, exactlyOne } from "../model/checks";
 import { joinPath, Problems } from "../model/errors";
+import { throwLocated } from "../mesh-file";
 import { dnsName } from "../model/names";
 import { checkNamespace } from "../model/route-destinations";
+import { gatewayClasses, glooGateway } from "../model/route-owners";
 import {
   compileRoutes,
   routeNotices,
@@ -43,10 +45,10 @@ const argKeys = [
 ];
 
 /** Where routes go if nothing is said: what every installation of the target has, or a gateway of our own. */
-const defaultGateways: Record<RouteTarget, { chosen: RoutesGatewayArgs; className: string }> = {
-  gatewayApi: { chosen: { create: {} }, className: "kgateway" },
-  gloo: { chosen: { existing: { name: "gateway-proxy", namespace: "gloo-system" } }, className: "gateway-proxy" },
-  istio: { chosen: { create: {} }, className: "ingressgateway" },
+const defaultGateways: Record<RouteTarget, RoutesGatewayArgs> = {
+  gatewayApi: { create: {} },
+  gloo: { existing: glooGateway },
+  istio: { create: {} },
 };
 
 /**
@@ -67,7 +69,7 @@ export function normalizeGlooRoutes(name: string, args: GlooRoutesArgs): GlooRou
   if (table.tls.length > 0 && gateway.create === undefined) {
     problems.add("tls", table.tls.length, "certificates belong to a gateway of our own (`gateway.create`); one that exists has its own");
   }
-  problems.throwIfAny();
+  throwLocated(problems, args);
   const notices = [...routeNotices(table, target), ...unroutedNotices(table, args.services)];
   return { target, gateway, table, facts: routesFacts(name, table), notices };
 }
@@ -78,9 +80,9 @@ function normalizeGateway(
   target: RouteTarget,
   given: RoutesGatewayArgs | undefined,
 ): GlooRoutesPlan["gateway"] {
-  const fallback = Object.values(RouteTarget).includes(target) ? defaultGateways[target] : defaultGateways.gatewayApi;
-  const chosen: unknown = given ?? fallback.chosen;
-  const defaults = { name: dnsName(name, "gateway"), create: { className: fallback.className, port: 8080, httpsPort: 8443 } };
+  const known = Object.values(RouteTarget).includes(target) ? target : RouteTarget.GatewayApi;
+  const chosen: unknown = given ?? defaultGateways[known];
+  const defaults = { name: dnsName(name, "gateway"), create: { className: gatewayClasses[known], port: 8080, httpsPort: 8443 } };
   if (!checkObject(problems, "gateway", chosen)) {
     return defaults;
   }

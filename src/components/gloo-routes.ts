@@ -4,6 +4,7 @@ import { createChild, orFail, type ChildTransform } from "../kubernetes/children
 import { isObject } from "../model/checks";
 import type { GlooRoutesFacts, RoutesSpec } from "../model/routes";
 import { routesObjects, type RoutesChild } from "./gloo-routes-objects";
+import { claimHosts } from "./gloo-routes-owners";
 import { normalizeGlooRoutes } from "./gloo-routes-plan";
 
 /** A gateway that is there already. */
@@ -87,6 +88,7 @@ export class GlooRoutes extends pulumi.ComponentResource {
   public constructor(name: string, args: GlooRoutesArgs, opts?: pulumi.ComponentResourceOptions) {
     super("compute-mesh:index:GlooRoutes", name, shownArgs(args), opts);
     const plan = orFail(this, () => normalizeGlooRoutes(name, args));
+    orFail(this, () => claimHosts(this, name, plan, args.namespace));
     plan.notices.forEach((notice) => void pulumi.log.warn(notice, this));
     const children = routesObjects(name, plan, args).map((child) => ({
       child,

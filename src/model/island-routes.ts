@@ -93,12 +93,23 @@ function ownDestinations(
     if (!isObject(destination) || destination["own"] === undefined) {
       return destination as WeightedDestination;
     }
-    const { own, weight, ...others } = destination as IslandDestination;
+    const { own, weight, version, snapshot, ...others } = destination as IslandDestination;
     const place = joinPath(path, index);
     checkKnownKeys(problems, place, others, []);
-    const service = type.services.find(({ name }) => name === own);
+    const share = weight === undefined ? {} : { weight };
+    const { services = [], workloads = [] } = type;
+    if (workloads.some(({ name }) => name === own)) {
+      const named = { ...(version === undefined ? {} : { version }), ...(snapshot === undefined ? {} : { snapshot }) };
+      return { ...share, service: { service: dnsName(instance, String(own)), ...named } };
+    }
+    for (const [key, given] of Object.entries({ version, snapshot })) {
+      if (given !== undefined) {
+        problems.add(joinPath(place, key), given, "only a workload of the type has versions and snapshots");
+      }
+    }
+    const service = services.find(({ name }) => name === own);
     if (service === undefined) {
-      const names = type.services.map(({ name }) => name);
+      const names = [...services, ...workloads].map(({ name }) => name);
       const nearest = typeof own === "string" ? nearestWord(own, names) : undefined;
       problems.add(
         joinPath(place, "own"),
@@ -106,9 +117,6 @@ function ownDestinations(
         `${nearest === undefined ? "" : `perhaps ${nearest} is meant; `}${type.name} has the services ${names.join(", ") || "none"}`,
       );
     }
-    return {
-      ...(weight === undefined ? {} : { weight }),
-      kubernetes: { name: dnsName(instance, String(own)), port: service?.port ?? 1 },
-    };
+    return { ...share, kubernetes: { name: dnsName(instance, String(own)), port: service?.port ?? 1 } };
   });
 }

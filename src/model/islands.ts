@@ -1,5 +1,15 @@
 /** Islands become plain routes; that no request can reach two instances is proven, or refused with a request that does. */
-import { checkBoolean, checkDnsLabel, checkInteger, checkKnownKeys, checkList, checkObject, checkUnique, nearestWord } from "./checks";
+import {
+  checkBoolean,
+  checkDnsLabel,
+  checkInteger,
+  checkKnownKeys,
+  checkList,
+  checkObject,
+  checkUnique,
+  isObject,
+  nearestWord,
+} from "./checks";
 import { joinPath, type Problems } from "./errors";
 import type { Island, IslandMatch, IslandType } from "./island-types";
 import { moveRoutes } from "./island-routes";
@@ -53,29 +63,43 @@ function checkTypes(problems: Problems, types: unknown): ReadonlyMap<string, Isl
     if (!checkObject(problems, path, type)) {
       return [];
     }
-    checkKnownKeys(problems, path, type, ["name", "services", "routes", "islands"]);
+    checkKnownKeys(problems, path, type, ["name", "services", "workloads", "routes", "islands"]);
     checkDnsLabel(problems, joinPath(path, "name"), type["name"]);
-    const lists = [
-      checkList(problems, joinPath(path, "services"), type["services"]),
-      checkList(problems, joinPath(path, "routes"), type["routes"]),
-    ];
-    if (!lists.every(Boolean)) {
+    const lists = (["services", "workloads"] as const).map(
+      (key) => type[key] === undefined || checkList(problems, joinPath(path, key), type[key]),
+    );
+    if (!lists.every(Boolean) || !checkList(problems, joinPath(path, "routes"), type["routes"])) {
       return [];
     }
-    const { services } = type as unknown as IslandType;
-    services.forEach((service, at) => {
-      const place = joinPath(joinPath(path, "services"), at);
-      if (checkObject(problems, place, service)) {
-        checkKnownKeys(problems, place, service, ["name", "port"]);
-        checkDnsLabel(problems, joinPath(place, "name"), service["name"]);
-        checkInteger(problems, joinPath(place, "port"), service["port"], { min: 1, max: 65535 });
-      }
-    });
+    checkOwn(problems, path, type as unknown as IslandType);
     return [type as unknown as IslandType];
   });
   const names = usable.map(({ name }) => name);
   checkUnique(problems, "islandTypes", names, "name");
   return new Map(usable.map((type) => [type.name, type]));
+}
+
+/** Services and workloads; what else is in a workload is checked where it is deployed. */
+function checkOwn(problems: Problems, path: string, { services = [], workloads = [] }: IslandType): void {
+  services.forEach((service, at) => {
+    const place = joinPath(joinPath(path, "services"), at);
+    if (checkObject(problems, place, service)) {
+      checkKnownKeys(problems, place, service, ["name", "port"]);
+      checkDnsLabel(problems, joinPath(place, "name"), service["name"]);
+      checkInteger(problems, joinPath(place, "port"), service["port"], { min: 1, max: 65535 });
+    }
+  });
+  const taken = services.map((service: unknown) => (isObject(service) ? service["name"] : undefined));
+  workloads.forEach((workload, at) => {
+    const place = joinPath(joinPath(path, "workloads"), at);
+    if (checkObject(problems, place, workload)) {
+      checkDnsLabel(problems, joinPath(place, "name"), workload["name"]);
+      if (taken.includes(workload["name"])) {
+        problems.add(joinPath(place, "name"), workload["name"], "another name is needed: a Service or workload of the type has this one");
+      }
+      taken.push(workload["name"]);
+    }
+  });
 }
 
 interface Around {

@@ -155,6 +155,12 @@ export const capabilities = {
   lambda: row("AWS Lambda", native, native, refused(noFunctions)),
   lambdaAsync: row("AWS Lambda without waiting", native, native, refused(noFunctions)),
   lambdaRequest: row("AWS Lambda: request as JSON", native, native, refused(noFunctions)),
+  lambdaMixed: row(
+    "AWS Lambda beside other destinations",
+    degraded("the host that the client asked for is signed and sent in the place of AWS's own, which AWS takes"),
+    native,
+    refused(noFunctions),
+  ),
   lambdaIdentity: row("AWS Lambda by the pod's own identity", native, degraded("Gloo's Settings must allow it"), refused(noFunctions)),
   lambdaEndpoint: row("AWS Lambda at another address", native, refused("the address of an Upstream of AWS is fixed"), refused(noFunctions)),
   googleToken: row(

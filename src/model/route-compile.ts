@@ -5,6 +5,7 @@ import { stableJson } from "./names";
 import { checkDestinations, checkOneDestination, kubernetesBackend, resolveDestinations, resolveService } from "./route-destinations";
 import type { MirrorDestination, WeightedDestination } from "./route-destination-types";
 import { expandDimensions } from "./route-each";
+import { gathererDefaults, isGatherer } from "./route-gatherers";
 import { guardName, type DraftRule } from "./route-guards";
 import { normalizeHosts, type DimensionKeys } from "./route-hosts";
 import { atomicMatches, normalizeMatch, type BareMatch, type DimensionValues } from "./route-input";
@@ -141,7 +142,8 @@ function resolveRule(
     problems.add(place.matchPath, bare.path.value, "a prefix is needed here, because the redirect replaces it");
   }
   const failover = backends.some(({ destination }) => destination.kind === "failover");
-  const { retries } = given.policies;
+  const { retries: wanted, ...policies } = given.policies;
+  const retries = failover ? failoverRetries(backends, wanted) : (wanted ?? gathererRetries(backends));
   return {
     name: route.name,
     route: route.name,
@@ -150,8 +152,8 @@ function resolveRule(
     action: given.action ?? { kind: "forward", backends },
     backends,
     ...(meansLatest(to, place) ? { alias: latestAlias } : {}),
-    ...given.policies,
-    ...(failover ? { retries: failoverRetries(backends, retries) } : {}),
+    ...policies,
+    ...(retries === undefined || retries.attempts === 0 ? {} : { retries }),
     ...(rewrite === undefined ? {} : { rewrite }),
     mirrors: given.mirrors.flatMap((mirror, index) => resolveMirror(problems, joinPath(joinPath(path, "mirrors"), index), mirror, place)),
   };
@@ -169,6 +171,11 @@ function failoverRetries(backends: readonly Backend[], given: RouteRule["retries
   const places = backends.map(({ destination }) => (destination.kind === "failover" ? destination.places.length : 1));
   const conditions = ["connectFailure", "gatewayError", "refusedStream", "reset"] as const;
   return { ...(given ?? { attempts: Math.max(2, ...places), on: [...conditions] }), otherPlace: true };
+}
+
+/** Where some destination is none, a request could be done twice by somebody who does not expect it. */
+function gathererRetries(backends: readonly Backend[]): RouteRule["retries"] {
+  return backends.length > 0 && backends.every(({ destination }) => isGatherer(destination)) ? gathererDefaults.retries : undefined;
 }
 
 function checkMirrors(problems: Problems, path: string, given: unknown): boolean {

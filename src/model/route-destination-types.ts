@@ -74,7 +74,7 @@ export interface UrlDestination {
   url: string;
 }
 
-/** Routes of another team: requests go on to their object, which decides. */
+/** Routes of another team: their object decides. What it has no route for goes to the route that would take it without this one. */
 export interface DelegateDestination {
   /** Name of their HTTPRoute, RouteTable or VirtualService. */
   name: string;
@@ -133,7 +133,7 @@ export interface HashPolicy {
   algorithm?: "maglev" | "ringHash";
 }
 
-/** Limits beyond which the gateway answers 503 instead of queueing. Each default is the gateway's own (Envoy: 1,024; 3 retries). */
+/** Limits beyond which the gateway answers 503 instead of queueing. Each default is the gateway's own (Envoy: 1,024; 3 retries, and 1,024 of them for gatherers and failovers). */
 export interface CircuitBreakerPolicy {
   maxConnections?: number;
   maxPendingRequests?: number;
@@ -141,15 +141,15 @@ export interface CircuitBreakerPolicy {
   maxRetries?: number;
 }
 
-/** Leaves out pods that answer with errors. */
+/** Leaves out pods that answer with errors. Gatherers and failovers have it if nothing is said. */
 export interface OutlierPolicy {
-  /** Consecutive 5xx answers. Default: 5. */
+  /** Consecutive 5xx answers, or connections that could not be made. Default: 5; gatherers 3, failovers 2. */
   consecutiveErrors?: number;
-  /** Default: 10. */
+  /** Default: 10; gatherers 5, failovers 1. */
   intervalSeconds?: number;
-  /** Default: 30; it grows with each time. */
+  /** Default: 30; gatherers 60, failovers 5. It grows with each time. */
   ejectionSeconds?: number;
-  /** 1 to 100. Default: 10, and 100 behind a failover, which would never happen otherwise. */
+  /** 0 to 100; 0 switches it off. Default: 10; gatherers 50, failovers 100, because they would never happen otherwise. */
   maxEjectionPercent?: number;
 }
 
@@ -183,6 +183,7 @@ export interface UpstreamPolicy {
   kubernetes?: KubernetesDestination;
   /** `grpc` and `http2` speak HTTP/2 without TLS from the start. Default: `http1`. */
   protocol?: "http1" | "http2" | "grpc";
+  /** Default: 1 for gatherers, else the gateway's own (5 or 10). */
   connectTimeoutSeconds?: number;
   hash?: HashPolicy;
   circuitBreaker?: CircuitBreakerPolicy;

@@ -165,7 +165,7 @@ function endpointBackend(
   problems: Problems,
   path: string,
   { facts }: KnownService,
-  { version, snapshot, serviceName, port, podServiceNames: pods }: ServiceEndpointFacts,
+  { version, snapshot, serviceName, directServiceName, port, podServiceNames: pods }: ServiceEndpointFacts,
   { wanted, context, named }: { wanted: ServiceDestination; context: DestinationContext; named: boolean },
 ): (Backend & { destination: ServiceTarget }) | undefined {
   const weight = named ? 1 : (facts.weights[version] ?? 0);
@@ -181,7 +181,7 @@ function endpointBackend(
   });
   const shard = wanted.shard ?? context.match.shard;
   if (shard === undefined || (pods.length === 0 && wanted.shard === undefined)) {
-    return { weight, label, destination: target(serviceName) };
+    return { weight, label, destination: { ...target(serviceName), ...(directServiceName === undefined ? {} : { gatherer: true }) } };
   }
   const pod = pods[shard];
   if (pod === undefined) {

@@ -1,32 +1,39 @@
 /** What people and tools need to know of checked routes: plain values. */
 import { formatMatch, formatRequest } from "./route-format";
 import { indexMatches } from "./route-index";
-import type { AtomicMatch, Backend, RouteEntry, RouteRule, RouteTable } from "./route-table";
+import type { AtomicMatch, Backend, RouteEntry, RouteRequest, RouteRule, RouteTable } from "./route-table";
 import type { GlooRoutesFacts, RouteFacts } from "./route-types";
 import { findWitness, freshElement, minimalRequest, witnessHost, type WitnessContext } from "./route-witness";
 
 /** What people and tools need to know of checked routes. */
 export function routesFacts(name: string, table: RouteTable): GlooRoutesFacts {
+  const routes = routeWitnesses(table).map(({ rule, request }): RouteFacts => {
+    const destination = formatAction(rule);
+    const summary = `${formatMatches(rule.matches.filter(({ own }) => own === undefined))} → ${destination}`;
+    return { name: rule.name, summary, destination, witness: request === undefined ? "" : formatRequest(request) };
+  });
+  return { name, hosts: table.hosts, routes };
+}
+
+/** Each rule of the user's with a request that takes it, in the order of their names. */
+export function routeWitnesses(table: RouteTable): { rule: RouteRule; request: RouteRequest | undefined }[] {
   const contexts = table.virtualHosts.map(({ hosts, order }) => {
     const context = { index: indexMatches(order), host: witnessHost(hosts), fresh: freshElement(order) };
     return { context, rules: new Set(order.map(({ rule }) => rule)) };
   });
-  const routes = table.rules
+  return table.rules
     .filter(({ guards }) => guards === undefined)
-    .map((rule) => ruleFacts(rule, contexts.find(({ rules }) => rules.has(rule))?.context));
-  return { name, hosts: table.hosts, routes };
+    .map((rule) => ({ rule, request: witnessOf(rule, contexts.find(({ rules }) => rules.has(rule))?.context) }));
 }
 
-function ruleFacts(rule: RouteRule, context: WitnessContext<RouteEntry> | undefined): RouteFacts {
-  const destination = formatAction(rule);
+function witnessOf(rule: RouteRule, context: WitnessContext<RouteEntry> | undefined): RouteRequest | undefined {
   const written = rule.matches.filter(({ own }) => own === undefined);
-  const summary = `${formatMatches(written)} → ${destination}`;
   const [first] = written;
-  const witness =
+  return (
     context &&
     (firstDefined([...written, ...rule.matches], (match) => findWitness(context, match, (winner) => winner.rule === rule)) ??
-      (first && minimalRequest(first, context.host)));
-  return { name: rule.name, summary, destination, witness: witness === undefined ? "" : formatRequest(witness) };
+      (first && minimalRequest(first, context.host)))
+  );
 }
 
 function firstDefined<T, R>(things: readonly T[], find: (thing: T) => R | undefined): R | undefined {

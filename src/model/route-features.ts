@@ -56,6 +56,7 @@ function policyFeatures(rule: RouteRule): [at: string, feature: RouteFeature][] 
   const { action, backends, retries, rewrite, mirrors } = rule;
   const asked: [boolean, string, RouteFeature][] = [
     [backends.length > 1, "to", "weights"],
+    [mixesLambda(rule), "to", "lambdaMixed"],
     [rule.timeoutSeconds !== undefined, "timeoutSeconds", "timeout"],
     [retries !== undefined, "retries", "retries"],
     [retries?.perTrySeconds !== undefined, "retries.perTrySeconds", "perTry"],
@@ -83,6 +84,12 @@ function policyFeatures(rule: RouteRule): [at: string, feature: RouteFeature][] 
 
 function takesPrefixAway({ action, matches }: RouteRule): boolean {
   return action.kind === "redirect" && action.prefix === "/" && matches.some(({ path }) => path.value !== "/");
+}
+
+/** Functions of AWS under one name can be said of the whole route. */
+function mixesLambda({ backends }: RouteRule): boolean {
+  const places = backends.map(({ destination }) => destination.kind === "lambda" && (destination.endpointUrl ?? destination.region));
+  return places.some((place) => place !== false) && new Set(places).size > 1;
 }
 
 function destinationFeatures(destination: Destination): (RouteFeature | false)[] {

@@ -2,6 +2,7 @@
 import type { Problems } from "./errors";
 import { joinPath } from "./errors";
 import { formatRequest } from "./route-format";
+import { RouteTarget } from "./route-types";
 import { witnessHost } from "./route-witness";
 
 /** A set of routes, and where it is served. */
@@ -30,4 +31,22 @@ export function checkHostOwners(problems: Problems, owners: readonly HostOwner[]
       first.set(place, owner ?? name);
     }
   }
+}
+
+/** Where each target serves a new gateway if nothing else is said; for Gloo and Istio that are pods which are there already, told by name or label. */
+export const gatewayClasses: Record<RouteTarget, string> = { gatewayApi: "kgateway", gloo: "gateway-proxy", istio: "ingressgateway" };
+
+/** The Gateway that every installation of Gloo has. */
+export const glooGateway = { name: "gateway-proxy", namespace: "gloo-system" };
+
+/**
+ * What tells gateways apart. One that exists is told by its namespace and name; a new one has pods of its own with the Gateway API only: those of Gloo and
+ * Istio are listeners of pods that all namespaces share.
+ */
+export function gatewayKey(
+  target: RouteTarget,
+  { name, namespace, create }: { name: string; namespace?: string; create?: { className: string; port: number } },
+): string {
+  const place = create === undefined || target === RouteTarget.GatewayApi ? name : `${create.className}:${create.port}`;
+  return `${target} ${namespace === undefined ? "" : `${namespace}/`}${place}`;
 }

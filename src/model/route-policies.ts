@@ -67,7 +67,7 @@ function normalizeRetries(problems: Problems, path: string, given: RetryPolicy, 
   }
   checkKnownKeys(problems, path, given, ["attempts", "on", "perTrySeconds", "backoffSeconds"]);
   const { attempts, on, perTrySeconds, backoffSeconds } = given;
-  checkInteger(problems, joinPath(path, "attempts"), attempts, { min: 1, max: 10 });
+  checkInteger(problems, joinPath(path, "attempts"), attempts, { min: 0, max: 10 });
   const conditions: unknown = on ?? safeConditions;
   if (checkList(problems, joinPath(path, "on"), conditions)) {
     if (conditions.length === 0) {

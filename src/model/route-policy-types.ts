@@ -17,7 +17,7 @@ export type RetryCondition = (typeof RetryCondition)[keyof typeof RetryCondition
 
 /** Tries after the first one. */
 export interface RetryPolicy {
-  /** Further tries, 1 to 10. */
+  /** Further tries, 0 to 10; 0 also takes away those that a failover or a route to gatherers has if nothing is said. */
   attempts: number;
   /** Default: `connectFailure` and `refusedStream`, after which the server has done nothing. */
   on?: RetryCondition[];

@@ -48,6 +48,8 @@ export interface ServiceTarget {
   version?: string;
   snapshot?: string;
   shard?: number;
+  /** Set where its pods are gatherers, of which each answers for all shards. */
+  gatherer?: true;
 }
 
 /** A server outside of the cluster. */

@@ -109,6 +109,7 @@ export interface MeshRoute {
   delegate?: DelegateDestination;
   /** Time until the gateway gives up on a request, in seconds (whole milliseconds). Default: the gateway's own. */
   timeoutSeconds?: number;
+  /** Default: none; three where all destinations are gatherers, and what a failover needs. */
   retries?: RetryPolicy;
   rewrite?: RewritePolicy;
   requestHeaders?: HeaderEdits;

@@ -3,15 +3,22 @@ import { checkInteger, checkKnownKeys, checkList, checkObject, checkOneOf, exact
 import { joinPath, type Problems } from "./errors";
 import type { HashPolicy, HealthCheckPolicy, OutlierPolicy, UpstreamPolicy } from "./route-destination-types";
 import { checkKubernetes, kubernetesBackend } from "./route-destinations";
+import { gathererDefaults, isGatherer } from "./route-gatherers";
 import { isHostName } from "./route-hosts";
 import { compareText } from "./route-match";
 import { checkNewPath, checkSeconds } from "./route-policies";
 import { findService, type KnownServices } from "./route-services";
-import type { Destination, HashKey, RouteRule, Upstream, UpstreamSettings } from "./route-table";
+import type { Destination, FailoverTarget, HashKey, RouteRule, Upstream, UpstreamSettings } from "./route-table";
 import { checkConditionName } from "./route-values";
 
-/** Settings by id of the destination, with the place where they were written. */
-export type SettingsById = ReadonlyMap<string, { settings: UpstreamSettings; path: string }>;
+/** Settings by id of the destination, with the place where they were written; those for outliers as they were written, because what they leave out depends on the destination. */
+export type SettingsById = ReadonlyMap<string, GivenSettings>;
+
+interface GivenSettings {
+  settings: Omit<UpstreamSettings, "outlierDetection">;
+  outliers: OutlierPolicy | undefined;
+  path: string;
+}
 
 const policyKeys = [
   "service",
@@ -27,7 +34,7 @@ const policyKeys = [
 
 /** Checks the policies and finds the destinations that they are about. */
 export function normalizeUpstreams(problems: Problems, given: unknown, services: KnownServices): SettingsById {
-  const found = new Map<string, { settings: UpstreamSettings; path: string }>();
+  const found = new Map<string, GivenSettings>();
   if (given === undefined || !checkList(problems, "upstreams", given)) {
     return found;
   }
@@ -38,12 +45,13 @@ export function normalizeUpstreams(problems: Problems, given: unknown, services:
     }
     checkKnownKeys(problems, path, policy, policyKeys);
     const settings = normalizeSettings(problems, path, policy);
+    const outliers = checkOutliers(problems, joinPath(path, "outlierDetection"), policy);
     for (const id of idsOf(problems, path, policy, services)) {
       const before = found.get(id);
       if (before !== undefined) {
         problems.add(path, id, `one policy for each destination is allowed; ${before.path} has one`);
       }
-      found.set(id, { settings, path });
+      found.set(id, { settings, outliers, path });
     }
   });
   return found;
@@ -64,13 +72,11 @@ function idsOf(problems: Problems, path: string, policy: UpstreamPolicy, service
   return [...new Set(names)];
 }
 
-function normalizeSettings(problems: Problems, path: string, policy: UpstreamPolicy): UpstreamSettings {
+function normalizeSettings(problems: Problems, path: string, policy: UpstreamPolicy): GivenSettings["settings"] {
   const { protocol = "http1", connectTimeoutSeconds, circuitBreaker, tls } = policy;
   checkOneOf(problems, joinPath(path, "protocol"), protocol, ["http1", "http2", "grpc"]);
   checkSeconds(problems, joinPath(path, "connectTimeoutSeconds"), connectTimeoutSeconds);
   const hash = policy.hash && normalizeHash(problems, joinPath(path, "hash"), policy.hash);
-  const outlierDetection =
-    policy.outlierDetection && normalizeOutlier(problems, joinPath(path, "outlierDetection"), policy.outlierDetection);
   const healthCheck = policy.healthCheck && normalizeHealth(problems, joinPath(path, "healthCheck"), policy.healthCheck);
   if (circuitBreaker !== undefined) {
     const limits = ["maxConnections", "maxPendingRequests", "maxRequests", "maxRetries"] as const;
@@ -87,7 +93,6 @@ function normalizeSettings(problems: Problems, path: string, policy: UpstreamPol
     ...(connectTimeoutSeconds === undefined ? {} : { connectTimeoutSeconds }),
     ...(hash === undefined ? {} : { hash }),
     ...(circuitBreaker === undefined ? {} : { circuitBreaker }),
-    ...(outlierDetection === undefined ? {} : { outlierDetection }),
     ...(healthCheck === undefined ? {} : { healthCheck }),
     ...(tls === undefined ? {} : { tls }),
   };
@@ -135,17 +140,17 @@ function normalizeHash(problems: Problems, path: string, given: HashPolicy): Ups
   return { algorithm, keys };
 }
 
-function normalizeOutlier(problems: Problems, path: string, given: OutlierPolicy): UpstreamSettings["outlierDetection"] {
-  const seconds = ["intervalSeconds", "ejectionSeconds"] as const;
-  if (!checkObject(problems, path, given)) {
+function checkOutliers(problems: Problems, path: string, { outlierDetection: given }: UpstreamPolicy): OutlierPolicy | undefined {
+  if (given === undefined || !checkObject(problems, path, given)) {
     return undefined;
   }
-  const { consecutiveErrors = 5, intervalSeconds = 10, ejectionSeconds = 30, maxEjectionPercent = 10 }: OutlierPolicy = given;
+  const seconds = ["intervalSeconds", "ejectionSeconds"] as const;
+  const { consecutiveErrors = 1, maxEjectionPercent = 0 }: OutlierPolicy = given;
   checkKnownKeys(problems, path, given, ["consecutiveErrors", ...seconds, "maxEjectionPercent"]);
   checkInteger(problems, joinPath(path, "consecutiveErrors"), consecutiveErrors, { min: 1 });
-  checkInteger(problems, joinPath(path, "maxEjectionPercent"), maxEjectionPercent, { min: 1, max: 100 });
+  checkInteger(problems, joinPath(path, "maxEjectionPercent"), maxEjectionPercent, { min: 0, max: 100 });
   seconds.forEach((name) => checkSeconds(problems, joinPath(path, name), given[name]));
-  return { consecutiveErrors, intervalSeconds, ejectionSeconds, maxEjectionPercent };
+  return given;
 }
 
 function normalizeHealth(problems: Problems, path: string, given: HealthCheckPolicy): UpstreamSettings["healthCheck"] {
@@ -179,23 +184,44 @@ export function collectUpstreams(problems: Problems, rules: readonly RouteRule[]
 }
 
 function settingsOf(problems: Problems, destination: Destination, given: SettingsById): UpstreamSettings {
-  if (destination.kind !== "failover") {
-    return given.get(destination.id)?.settings ?? { protocol: "http1" };
+  if (destination.kind === "failover") {
+    return failoverSettings(problems, destination, given);
   }
+  const { settings, outliers } = given.get(destination.id) ?? plain;
+  if (isGatherer(destination)) {
+    const { connectTimeoutSeconds, outlierDetection } = gathererDefaults;
+    return { connectTimeoutSeconds, ...settings, ...withOutliers(outliers ?? {}, outlierDetection), ...withRetries(settings) };
+  }
+  return { ...settings, ...withOutliers(outliers, plainOutliers) };
+}
+
+const plain: Omit<GivenSettings, "path"> = { settings: { protocol: "http1" }, outliers: undefined };
+const plainOutliers = { consecutiveErrors: 5, intervalSeconds: 10, ejectionSeconds: 30, maxEjectionPercent: 10 };
+
+/** What was given, with defaults in the place of the rest; nothing where no pod may be left out. */
+function withOutliers(given: OutlierPolicy | undefined, defaults: Required<OutlierPolicy>): Pick<UpstreamSettings, "outlierDetection"> {
+  return given === undefined || given.maxEjectionPercent === 0 ? {} : { outlierDetection: { ...defaults, ...given } };
+}
+
+function failoverSettings(problems: Problems, destination: FailoverTarget, given: SettingsById): UpstreamSettings {
   const own = destination.places.map(({ id }) => given.get(id)).filter((entry) => entry !== undefined);
-  for (const { settings, path } of own) {
-    const percent = settings.outlierDetection?.maxEjectionPercent ?? 100;
+  for (const { outliers, path } of own) {
+    const percent = outliers?.maxEjectionPercent ?? 100;
     if (percent < 100) {
       const allowed = `100 is needed, because ${destination.id} would never fail over: some endpoints of the place that failed would stay in use`;
       problems.add(joinPath(path, "outlierDetection.maxEjectionPercent"), percent, allowed);
     }
   }
-  const first: UpstreamSettings = own[0]?.settings ?? { protocol: "http1" };
+  const { settings, outliers } = own[0] ?? plain;
   return {
-    ...first,
-    healthCheck: first.healthCheck ?? { path: destination.healthPath, ...failoverHealth },
-    outlierDetection: first.outlierDetection ?? failoverOutliers,
-    // All requests that were on their way to the place that died are tried again at the same moment; Envoy allows three at once.
-    circuitBreaker: { ...first.circuitBreaker, maxRetries: first.circuitBreaker?.maxRetries ?? 1024 },
+    ...settings,
+    healthCheck: settings.healthCheck ?? { path: destination.healthPath, ...failoverHealth },
+    ...withOutliers(outliers ?? {}, failoverOutliers),
+    ...withRetries(settings),
   };
+}
+
+/** All requests that were on their way to what died are tried again at the same moment; Envoy allows three at once. */
+function withRetries({ circuitBreaker }: Partial<UpstreamSettings>): Pick<UpstreamSettings, "circuitBreaker"> {
+  return { circuitBreaker: { ...circuitBreaker, maxRetries: circuitBreaker?.maxRetries ?? 1024 } };
 }

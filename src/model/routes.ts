@@ -26,9 +26,10 @@ import { RouteTarget, type RoutesSpec } from "./route-types";
 import { collectUpstreams, normalizeUpstreams } from "./route-upstreams";
 
 export * from "./island-types";
+export { islandWorkloads, type PlacedWorkload } from "./island-workloads";
 export * from "./route-destination-types";
 export { capabilities, capabilityOf, Support, type Capability, type CapabilityRow, type RouteFeature } from "./route-capabilities";
-export { formatAction, routesFacts } from "./route-facts";
+export { formatAction, routesFacts, routeWitnesses } from "./route-facts";
 export { featuresOf, routeNotices, type FeatureUse } from "./route-features";
 export { formatMatch, formatRequest } from "./route-format";
 export { httpRouteLimits } from "./route-gateway";

@@ -1,18 +1,10 @@
 /** Rewrites of the path and redirects in the words of Envoy. */
 import type { PathMatch, Rewrite, RouteAction } from "../model/routes";
 import type { EnvoyRedirect, EnvoyRegexRewrite, EnvoyRouteAction } from "./envoy-types";
-import { escapeSubstitution, prefixPattern } from "./words";
+import { escapeSubstitution, prefixPattern, redirectCodes } from "./words";
 
 type PathRewrite = { prefix_rewrite: string } | { regex_rewrite: EnvoyRegexRewrite };
 type Redirect = Extract<RouteAction, { kind: "redirect" }>;
-
-const redirectCodes: Record<number, EnvoyRedirect["response_code"]> = {
-  301: "MOVED_PERMANENTLY",
-  302: "FOUND",
-  303: "SEE_OTHER",
-  307: "TEMPORARY_REDIRECT",
-  308: "PERMANENT_REDIRECT",
-};
 
 /** The part of a route action that rewrites the address. `matched`: what the path has matched. */
 export function emitRewrite({ prefix, path, regex, host }: Rewrite, matched: PathMatch): Partial<EnvoyRouteAction> {

@@ -1,6 +1,7 @@
 /** Destinations in the words of Envoy: one cluster each. */
 import type { Destination, FailoverTarget, HostTarget, LambdaTarget, ServiceTarget, Upstream, UpstreamSettings } from "../model/routes";
 import type { EnvoyCluster, EnvoyLocality, EnvoyTyped } from "./envoy-types";
+import { lambdaAddress } from "./lambda";
 import { seconds } from "./words";
 
 /** An address and a port; a DNS name is asked for again and again. */
@@ -17,6 +18,15 @@ export interface EnvoyClusterContext {
   endpoints(service: ServiceTarget): EnvoyEndpoint[];
   /** File with a certificate authority, by the name that the routes give it; by none: that with the public ones. */
   authorityFile(name: string | undefined): string;
+  /** The credentials in a Secret for AWS. */
+  awsCredentials(secret: string): AwsCredentials;
+}
+
+/** With which requests to AWS are signed. */
+export interface AwsCredentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
 }
 
 const extension = (name: string): string => `type.googleapis.com/envoy.extensions.${name}`;
@@ -37,7 +47,7 @@ export function emitCluster(context: EnvoyClusterContext, { destination, setting
     },
     ...emitBalancing(settings, destination.kind === "failover"),
     ...emitChecks(settings),
-    ...emitProtocol(destination, settings),
+    ...emitProtocol(context, destination, settings),
     ...emitTransport(context, destination, settings),
     ...(destination.kind === "host" && destination.googleAudience !== undefined
       ? {
@@ -57,14 +67,11 @@ function endpointsOf(context: EnvoyClusterContext, place: Exclude<Destination, F
       return context.endpoints(place);
     case "host":
       return [{ address: place.host, port: place.port }];
-    case "lambda":
-      return [lambdaEndpoint(place)];
+    case "lambda": {
+      const { host, port } = lambdaAddress(place);
+      return [{ address: host, port }];
+    }
   }
-}
-
-function lambdaEndpoint({ endpointUrl, region }: LambdaTarget): EnvoyEndpoint {
-  const url = new URL(endpointUrl ?? `https://lambda.${region}.amazonaws.com:443`);
-  return { address: url.hostname, port: Number(url.port === "" ? (url.protocol === "https:" ? 443 : 80) : url.port) };
 }
 
 function emitLocality(place: Exclude<Destination, FailoverTarget>, endpoints: readonly EnvoyEndpoint[], priority: number): EnvoyLocality {
@@ -138,7 +145,7 @@ function emitChecks({ healthCheck }: UpstreamSettings): Partial<EnvoyCluster> {
 }
 
 /** HTTP/2 where it is asked for; the filter that signs and wraps requests to a Lambda function. */
-function emitProtocol(destination: Destination, { protocol }: UpstreamSettings): Partial<EnvoyCluster> {
+function emitProtocol(context: EnvoyClusterContext, destination: Destination, { protocol }: UpstreamSettings): Partial<EnvoyCluster> {
   const lambda = destination.kind === "lambda";
   if (protocol === "http1" && !lambda) {
     return {};
@@ -148,13 +155,14 @@ function emitProtocol(destination: Destination, { protocol }: UpstreamSettings):
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": extension("upstreams.http.v3.HttpProtocolOptions"),
         explicit_http_config: protocol === "http1" ? { http_protocol_options: {} } : { http2_protocol_options: {} },
-        ...(lambda ? { http_filters: [...lambdaFilters(destination)] } : {}),
+        ...(lambda ? { http_filters: lambdaFilters(context, destination) } : {}),
       },
     },
   };
 }
 
-function lambdaFilters({ region, accountId, functionName, qualifier, async, payload }: LambdaTarget): object[] {
+function lambdaFilters(context: EnvoyClusterContext, target: LambdaTarget): object[] {
+  const { region, accountId, functionName, qualifier, async, payload, credentialsSecret } = target;
   const filter = (name: string, typed_config: EnvoyTyped): object => ({ name, typed_config });
   return [
     filter("envoy.filters.http.aws_lambda", {
@@ -162,9 +170,18 @@ function lambdaFilters({ region, accountId, functionName, qualifier, async, payl
       arn: `arn:aws:lambda:${region}:${accountId}:function:${functionName}:${qualifier}`,
       payload_passthrough: payload === "body",
       invocation_mode: async ? "ASYNCHRONOUS" : "SYNCHRONOUS",
+      ...(credentialsSecret === undefined ? {} : { credentials: emitCredentials(context.awsCredentials(credentialsSecret)) }),
     }),
     filter("envoy.filters.http.upstream_codec", { "@type": extension("filters.http.upstream_codec.v3.UpstreamCodec") }),
   ];
+}
+
+function emitCredentials({ accessKeyId, secretAccessKey, sessionToken }: AwsCredentials): object {
+  return {
+    access_key_id: accessKeyId,
+    secret_access_key: secretAccessKey,
+    ...(sessionToken === undefined ? {} : { session_token: sessionToken }),
+  };
 }
 
 /** TLS to a destination: for all of its endpoints, or, in a failover, for those places that speak it. */
@@ -172,8 +189,8 @@ function emitTransport(context: EnvoyClusterContext, destination: Destination, {
   if (tls !== undefined) {
     return { transport_socket: tlsSocket(tls.serverName, context.authorityFile(tls.ca)) };
   }
-  if (destination.kind === "lambda" && !destination.endpointUrl?.startsWith("http:")) {
-    return { transport_socket: tlsSocket(lambdaEndpoint(destination).address, context.authorityFile(undefined)) };
+  if (destination.kind === "lambda" && lambdaAddress(destination).tls) {
+    return { transport_socket: tlsSocket(lambdaAddress(destination).host, context.authorityFile(undefined)) };
   }
   if (destination.kind === "host" && destination.tls) {
     return { transport_socket: tlsSocket(destination.host, context.authorityFile(undefined)) };

@@ -12,6 +12,7 @@ import type {
   EnvoyTyped,
   EnvoyWeightedCluster,
 } from "./envoy-types";
+import { lambdaHost } from "./lambda";
 import { retryConditions, seconds } from "./words";
 
 /** What routes need to know beside their rule. */
@@ -70,16 +71,21 @@ function emitForward(context: EnvoyRouteContext, rule: RouteRule): EnvoyRouteAct
   };
 }
 
-/** An Azure function gets its key. */
+/** An Azure function gets its key; a Lambda function its own host, which is signed. */
 function emitBackends(context: EnvoyRouteContext, backends: readonly Backend[]): EnvoyRouteAction {
   const clusters = backends.map(({ weight, destination }): EnvoyWeightedCluster => {
     const name = context.clusterName(destination);
     const key = destination.kind === "host" ? destination.functionsKeySecret : undefined;
     const headers = key === undefined ? [] : setHeaders([{ name: "x-functions-key", value: context.functionsKey(key) }]);
-    return { name, weight, ...(headers.length === 0 ? {} : { request_headers_to_add: headers }) };
+    return {
+      name,
+      weight,
+      ...(headers.length === 0 ? {} : { request_headers_to_add: headers }),
+      ...(destination.kind === "lambda" ? { host_rewrite_literal: lambdaHost(destination) } : {}),
+    };
   });
   const [only] = clusters;
-  const plain = only !== undefined && clusters.length === 1 && only.request_headers_to_add === undefined;
+  const plain = only !== undefined && clusters.length === 1 && Object.keys(only).length === 2;
   return { ...(plain ? { cluster: only.name } : { weighted_clusters: { clusters } }), ...hostOfPlace(backends) };
 }
 

@@ -44,6 +44,7 @@ export interface EnvoyWeightedCluster {
   name: string;
   weight: number;
   request_headers_to_add?: EnvoyHeaderOption[];
+  host_rewrite_literal?: string;
 }
 
 /** Where a route forwards to. */

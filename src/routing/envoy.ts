@@ -5,7 +5,7 @@
  * Envoy takes the first route of a virtual host that matches, so routes are in order of precedence.
  */
 import type { Destination, RouteTable, ServiceTarget, TableTls, Upstream } from "../model/routes";
-import { emitCluster, type EnvoyEndpoint } from "./envoy-cluster";
+import { type AwsCredentials, emitCluster, type EnvoyEndpoint } from "./envoy-cluster";
 import { emitEnvoyRoute, type EnvoyRouteContext } from "./envoy-route";
 import type { EnvoyAddress, EnvoyCluster, EnvoyListener, EnvoyResources, EnvoyTyped, EnvoyVirtualHost } from "./envoy-types";
 
@@ -25,6 +25,8 @@ export interface EnvoyContext {
   authorityFile?: (name: string | undefined) => string;
   /** The key in the Secret of an Azure function; needed for those that have one. */
   functionsKey?: (secret: string) => string;
+  /** The credentials in the Secret of a Lambda function; needed for those that have one. Others get those that Envoy finds for its own pod. */
+  awsCredentials?: (secret: string) => AwsCredentials;
   /** Where identity tokens of Google are asked for. Default: `metadata.google.internal:80`. */
   metadataServer?: EnvoyEndpoint;
   /** Name of the cluster of a destination. Default: the destination's id. */
@@ -63,6 +65,7 @@ export function emitClusters(context: EnvoyContext, table: RouteTable): EnvoyClu
     clusterName: clusterNames(context),
     endpoints: context.endpoints ?? ((service: ServiceTarget): EnvoyEndpoint[] => [clusterDns(context, service)]),
     authorityFile: context.authorityFile ?? ((): string => "/etc/ssl/certs/ca-certificates.crt"),
+    awsCredentials: context.awsCredentials ?? missing("awsCredentials"),
   };
   const all = table.upstreams.map((upstream) => emitCluster(clusters, upstream));
   return asksGoogle(table) ? [...all, emitMetadataCluster(context)] : all;

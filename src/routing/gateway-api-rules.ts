@@ -22,6 +22,7 @@ import {
   type VirtualHost,
 } from "../model/routes";
 import { backendName, directResponseName, kgatewayGroup } from "./kgateway-names";
+import { commonLambdaHost } from "./lambda";
 import { splitByName } from "./pages";
 import { gepDuration, quoteRegex } from "./words";
 
@@ -133,9 +134,10 @@ function emitFilters(name: string, rule: RouteRule, matched: string | undefined)
     const backendRef = emitService(destination);
     filters.push({ type: "RequestMirror", requestMirror: { backendRef, ...(percent === 100 ? {} : { percent }) } });
   }
-  if (rewrite?.host !== undefined || rewrite?.path !== undefined || rewrite?.prefix !== undefined) {
-    const path = emitNewPath(rewrite, matched);
-    const hostname = rewrite.host === undefined ? {} : { hostname: rewrite.host };
+  const host = rewrite?.host ?? commonLambdaHost(rule);
+  if (host !== undefined || rewrite?.path !== undefined || rewrite?.prefix !== undefined) {
+    const path = emitNewPath(rewrite ?? {}, matched);
+    const hostname = host === undefined ? {} : { hostname: host };
     filters.push({ type: "URLRewrite", urlRewrite: { ...hostname, ...(path === undefined ? {} : { path }) } });
   }
   if (action.kind === "redirect") {

@@ -1,10 +1,10 @@
 /** Emits checked routes as Gateway API v1 objects (standard channel). Pure: plain values in, plain Kubernetes objects out. */
 import type { CustomObject, GatewayListener, GatewaySpec, HttpRouteRule, HttpRouteSpec } from "../kubernetes/custom-resources";
-import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { contentHash, dnsName } from "../model/names";
 import { extraConditions } from "../model/route-extra";
 import { httpRouteLimits, type RouteRule, type RouteTable, type TableTls, type VirtualHost } from "../model/routes";
 import { emitRules } from "./gateway-api-rules";
+import { metadataOf } from "./metadata";
 import { splitByName } from "./pages";
 
 const apiVersion = "gateway.networking.k8s.io/v1";
@@ -33,12 +33,7 @@ export interface GatewayTls {
 }
 
 /** A Gateway with a plain HTTP listener, and an HTTPS listener for every host with a certificate; it takes routes of its own namespace. */
-export function emitGateway<N>(
-  { name, namespace }: EmitContext<N>,
-  className: string,
-  port: number,
-  tls?: GatewayTls,
-): CustomObject<N, GatewaySpec> {
+export function emitGateway<N>(context: EmitContext<N>, className: string, port: number, tls?: GatewayTls): CustomObject<N, GatewaySpec> {
   const allowedRoutes = { namespaces: { from: "Same" } };
   const secure = (tls?.certificates ?? []).flatMap(({ hosts, certificateSecret, certificateNamespace }) =>
     hosts.map((host): GatewayListener => ({
@@ -55,7 +50,7 @@ export function emitGateway<N>(
   return {
     apiVersion,
     kind: "Gateway",
-    metadata: { name: dnsName(name, "gateway"), namespace, labels: { ...describeLabels(name, "gateway"), [componentLabel]: name } },
+    metadata: metadataOf(context, dnsName(context.name, "gateway"), "gateway"),
     spec: { gatewayClassName: className, listeners: [{ name: "http", port, protocol: "HTTP", allowedRoutes }, ...secure] },
   };
 }
@@ -81,7 +76,7 @@ function emitVirtualHost<N>(
   virtualHost: VirtualHost,
   parent: { name: string; namespace?: string },
 ): HttpRoutePage<N>[] {
-  const { name, namespace } = context;
+  const { name } = context;
   const rules = emitRules(name, virtualHost, extraConditions(virtualHost));
   // What moves with `latest` is in an object of its own, so that it moves in one change.
   const pages = (["", "latest"] as const).flatMap((alias) =>
@@ -101,11 +96,7 @@ function emitVirtualHost<N>(
   return (hostPages.length === 0 ? [{ key: "", things: [] }] : hostPages).flatMap(({ key: hostKey, things: hostnames }) =>
     pages.map(({ key: pageKey, things }) => {
       const key = [own, hostKey, pageKey].filter((part) => part !== "").join("-");
-      const metadata = {
-        name: dnsName(name, "routes", ...(key === "" ? [] : [key])),
-        namespace,
-        labels: { ...describeLabels(name, "routes"), [componentLabel]: name },
-      };
+      const metadata = metadataOf(context, dnsName(name, "routes", ...(key === "" ? [] : [key])), "routes");
       const emitted = things.map((one) => one.emitted);
       const spec = { parentRefs, ...(hostnames.length === 0 ? {} : { hostnames }), rules: emitted };
       return { key, object: { apiVersion, kind: "HTTPRoute", metadata, spec }, sources: things.map(({ rule }) => rule) };

@@ -4,6 +4,7 @@ import type { AtomicMatch, Backend, Destination, PathMatch, RouteEntry, RouteRul
 import type { EmitContext } from "./gateway-api";
 import { emitOptions, emitPrefix } from "./gloo-options";
 import { needsUpstream, upstreamName } from "./gloo-upstreams";
+import { redirectCodes, textPaths } from "./words";
 
 /** A route, and the path of its matches. */
 export interface PlacedRoute<N> {
@@ -59,26 +60,12 @@ function replacesPrefix({ action, rewrite }: RouteRule): boolean {
 }
 
 function emitMatchers({ path, method, headers, query }: AtomicMatch): GlooMatcher[] {
-  return emitPaths(path).map((matcher) => ({
+  return textPaths(path).map((matcher) => ({
     ...matcher,
     ...(method === undefined ? {} : { methods: [method] }),
     ...(headers.length === 0 ? {} : { headers: headers.map(emitValue) }),
     ...(query.length === 0 ? {} : { queryParameters: query.map(emitValue) }),
   }));
-}
-
-/** Gloo's prefix is raw text: the prefix of elements `/p` takes `/p` itself and what starts with `/p/`. */
-function emitPaths({ kind, value }: PathMatch): GlooMatcher[] {
-  switch (kind) {
-    case "exact":
-      return [{ exact: value }];
-    case "regex":
-      return [{ regex: value }];
-    case "rawPrefix":
-      return [{ prefix: value }];
-    case "prefix":
-      return value === "/" ? [{ prefix: "/" }] : [{ exact: value }, { prefix: `${value}/` }];
-  }
 }
 
 function emitValue({ name, kind, value }: ValueMatch): GlooValueMatch {
@@ -124,14 +111,6 @@ function emitDestination<N>(context: EmitContext<N>, destination: Destination, t
   const aws = { logicalName: destination.functionName, ...(destination.async ? { invocationStyle: "ASYNC" as const } : {}), ...wrapped };
   return { upstream, destinationSpec: { aws } };
 }
-
-const redirectCodes: Record<number, string> = {
-  301: "MOVED_PERMANENTLY",
-  302: "FOUND",
-  303: "SEE_OTHER",
-  307: "TEMPORARY_REDIRECT",
-  308: "PERMANENT_REDIRECT",
-};
 
 function emitRedirect(action: RouteRule["action"] & { kind: "redirect" }, matched: PathMatch): GlooRedirect {
   const { scheme, host, port, path, prefix, status } = action;

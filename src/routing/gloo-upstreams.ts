@@ -1,10 +1,10 @@
 /** Destinations in Gloo's words: Upstreams for what is no plain Service of Kubernetes. */
 import type { GlooUpstreamSpec } from "../kubernetes/custom-resources";
-import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { contentHash, dnsName } from "../model/names";
 import type { Destination, RouteTable, ServiceTarget, Upstream, UpstreamSettings } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
 import type { NamedObject } from "./kgateway-names";
+import { metadataOf } from "./metadata";
 import { seconds } from "./words";
 
 /** The name of a destination's Upstream: by what is in it. */
@@ -51,10 +51,10 @@ export function emitUpstream<N>(context: EmitContext<N>, { destination, settings
   if (destination.kind === "service" && !needsUpstream(destination, table)) {
     return [];
   }
-  const { name, namespace } = context;
+  const { name } = context;
   const objectName = upstreamName(name, destination);
   const spec: GlooUpstreamSpec<N> = { ...emitPlace(context, destination), ...emitSettings(context, settings) };
-  const metadata = { name: objectName, namespace, labels: { ...describeLabels(name, "routes"), [componentLabel]: name } };
+  const metadata = metadataOf(context, objectName, "routes");
   return [{ part: objectName.slice(name.length + 1), object: { apiVersion: "gloo.solo.io/v1", kind: "Upstream", metadata, spec } }];
 }
 

@@ -1,12 +1,12 @@
 /** Emits checked routes as Gloo edge objects. Pure: plain values in, plain Kubernetes objects out. */
 import type { CustomObject, GlooGatewaySpec, GlooRoute, GlooRouteTableSpec, GlooVirtualServiceSpec } from "../kubernetes/custom-resources";
-import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { contentHash, dnsName } from "../model/names";
 import type { RouteTable, TableTls, VirtualHost } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
 import { emitGlooRoutes, type PlacedRoute } from "./gloo-routes";
 import { emitUpstream } from "./gloo-upstreams";
 import type { NamedObject } from "./kgateway-names";
+import { metadataOf } from "./metadata";
 import { splitByName } from "./pages";
 
 const apiVersion = "gateway.solo.io/v1";
@@ -41,7 +41,9 @@ export function emitGlooGateways<N>(
       httpGateway: { virtualServices },
     };
     const part = ssl ? ["gateway", "https"] : ["gateway"];
-    return mine.length === 0 ? [] : [{ apiVersion, kind: "Gateway", metadata: metadata(context, dnsName(name, ...part), "gateway"), spec }];
+    return mine.length === 0
+      ? []
+      : [{ apiVersion, kind: "Gateway", metadata: metadataOf(context, dnsName(name, ...part), "gateway"), spec }];
   });
 }
 
@@ -69,7 +71,7 @@ export function emitVirtualServices<N>(
       object: {
         apiVersion,
         kind: "VirtualService",
-        metadata: metadata(context, dnsName(context.name, own), "routes"),
+        metadata: metadataOf(context, dnsName(context.name, own), "routes"),
         spec: { virtualHost: { domains, routes }, ...(tls === undefined ? {} : { sslConfig: emitSsl(context, tls, domains) }) },
       },
     }));
@@ -98,7 +100,7 @@ function pagesOf<N>(
     const spec: GlooRouteTableSpec<N> = { routes: things.map(({ route }) => route) };
     return {
       part: own,
-      object: { apiVersion, kind: "RouteTable", metadata: metadata(context, dnsName(context.name, own), "routes"), spec },
+      object: { apiVersion, kind: "RouteTable", metadata: metadataOf(context, dnsName(context.name, own), "routes"), spec },
     };
   });
   return {
@@ -142,8 +144,4 @@ function partOf<N>({ hosts }: EmitContext<N>, table: RouteTable, virtualHost: Vi
   const [main] = [...(hosts ?? table.hosts)].sort();
   const isMain = table.virtualHosts.length === 1 || (main !== undefined && virtualHost.hosts.includes(main));
   return isMain ? "routes" : `routes-${contentHash(virtualHost.hosts).slice(0, 8)}`;
-}
-
-function metadata<N>({ name, namespace }: EmitContext<N>, objectName: string, part: string): CustomObject<N, unknown>["metadata"] {
-  return { name: objectName, namespace, labels: { ...describeLabels(name, part), [componentLabel]: name } };
 }

@@ -18,7 +18,7 @@ import type {
   RouteRule,
   ValueMatch,
 } from "../model/routes";
-import { escapeSubstitution, prefixPattern, retryConditions, seconds } from "./words";
+import { escapeSubstitution, prefixPattern, retryConditions, seconds, textPaths } from "./words";
 
 /** Where a destination is found. */
 export type IstioHostOf = (destination: Destination) => IstioDestination;
@@ -66,26 +66,12 @@ export function emitIstioRoute(hostOf: IstioHostOf, { rule, matches }: IstioGrou
 }
 
 function emitMatches(match: AtomicMatch): IstioMatch[] {
-  return emitPaths(match.path).map((uri) => ({
+  return textPaths(match.path).map((uri) => ({
     uri,
     ...(match.method === undefined ? {} : { method: { exact: match.method } }),
     ...(match.headers.length === 0 ? {} : { headers: emitValues(match.headers) }),
     ...(match.query.length === 0 ? {} : { queryParams: emitValues(match.query) }),
   }));
-}
-
-/** Istio's prefix is raw text: the prefix of elements `/p` takes `/p` itself and what starts with `/p/`. */
-function emitPaths({ kind, value }: PathMatch): IstioStringMatch[] {
-  switch (kind) {
-    case "exact":
-      return [{ exact: value }];
-    case "prefix":
-      return value === "/" ? [{ prefix: "/" }] : [{ exact: value }, { prefix: `${value}/` }];
-    case "rawPrefix":
-      return [{ prefix: value }];
-    case "regex":
-      return [{ regex: value }];
-  }
 }
 
 function emitValues(values: readonly ValueMatch[]): Record<string, IstioStringMatch> {

@@ -11,13 +11,13 @@ import type {
   IstioServiceEntrySpec,
   IstioVirtualServiceSpec,
 } from "../kubernetes/istio-resources";
-import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { contentHash, dnsName, stableJson } from "../model/names";
 import { matchesHost } from "../model/route-match";
 import type { RouteTable, Upstream } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
 import { emitIstioRoute, groupNeighbours } from "./istio-route";
 import { emitDestinationRule, emitServiceEntry, type InNamespace, istioHost } from "./istio-upstream";
+import { metadataOf } from "./metadata";
 
 const apiVersion = "networking.istio.io/v1";
 
@@ -115,17 +115,8 @@ export function emitServiceEntries<N>(
   });
 }
 
-function head<N>(
-  { name, namespace }: EmitContext<N>,
-  kind: string,
-  objectName: string,
-  part: string,
-): Omit<CustomObject<N, unknown>, "spec"> {
-  return {
-    apiVersion,
-    kind,
-    metadata: { name: objectName, namespace, labels: { ...describeLabels(name, part), [componentLabel]: name } },
-  };
+function head<N>(context: EmitContext<N>, kind: string, objectName: string, part: string): Omit<CustomObject<N, unknown>, "spec"> {
+  return { apiVersion, kind, metadata: metadataOf(context, objectName, part) };
 }
 
 function gatewayName<N>({ name }: EmitContext<N>): string {

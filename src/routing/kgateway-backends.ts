@@ -6,12 +6,13 @@ import type {
   KgatewayHashPolicy,
   PolicyTarget,
 } from "../kubernetes/custom-resources";
-import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { contentHash, dnsName } from "../model/names";
 import type { Destination, HashKey, HostTarget, ServiceTarget, Upstream, UpstreamSettings } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
 import type { InNamespace } from "./istio-upstream";
 import { backendName, kgatewayGroup, type NamedObject, pagesOfTargets } from "./kgateway-names";
+import { lambdaAddress } from "./lambda";
+import { metadataOf } from "./metadata";
 import { gepDuration } from "./words";
 
 /** What Backends need to know beside the names. */
@@ -78,11 +79,7 @@ export function emitBackendSettings<N>(context: EmitContext<N>, upstreams: reado
       pagesOfTargets([...targets.values()]).map(({ key: page, things: targetRefs }): NamedObject<N> => {
         const part = ["upstream", key, ...(page === "" ? [] : [page])].join("-");
         const spec: BackendConfigPolicySpec = { targetRefs, ...body };
-        const metadata = {
-          name: dnsName(context.name, part),
-          namespace,
-          labels: { ...describeLabels(context.name, "routes"), [componentLabel]: context.name },
-        };
+        const metadata = metadataOf({ ...context, namespace }, dnsName(context.name, part), "routes");
         return { part, object: { apiVersion: `${kgatewayGroup}/v1alpha1`, kind: "BackendConfigPolicy", metadata, spec } };
       }),
     );
@@ -103,7 +100,7 @@ function settingsOf<N>({ name, namespace }: EmitContext<N>, { destination, setti
     case "host":
       return [{ target: backend(destination), namespace, body: { ...body, ...emitTls(destination) } }];
     case "lambda":
-      return [{ target: backend(destination), namespace, body }];
+      return [{ target: backend(destination), namespace, body: { ...body, ...emitTls(lambdaAddress(destination)) } }];
     case "failover": {
       const places = destination.places.flatMap((place) =>
         place.kind === "host" ? [{ target: backend(place), namespace, body: emitTls(place) }] : [],
@@ -113,11 +110,9 @@ function settingsOf<N>({ name, namespace }: EmitContext<N>, { destination, setti
   }
 }
 
-/** A Backend of Google Cloud has TLS of its own. */
-function emitTls({ tls, host, googleAudience }: HostTarget): BackendConfigBody {
-  return tls && googleAudience === undefined
-    ? { tls: { wellKnownCACertificates: "System", sni: host, verifySubjectAltNames: [host] } }
-    : {};
+/** Also for the Backends of clouds, which speak TLS on their own: kgateway 2.4 checks no certificate there, and would sign, or send tokens, to anybody. */
+function emitTls({ tls, host }: Pick<HostTarget, "tls" | "host">): BackendConfigBody {
+  return tls ? { tls: { wellKnownCACertificates: "System", sni: host, verifySubjectAltNames: [host] } } : {};
 }
 
 function emitSettings(settings: UpstreamSettings): BackendConfigBody {

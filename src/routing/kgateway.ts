@@ -12,12 +12,12 @@ import type {
   TrafficPolicyBody,
   TrafficPolicySpec,
 } from "../kubernetes/custom-resources";
-import { componentLabel, describeLabels } from "../kubernetes/labels";
 import { contentHash, dnsName } from "../model/names";
 import type { RouteRule, RouteTable, Upstream } from "../model/routes";
 import type { EmitContext, HttpRoutePage } from "./gateway-api";
 import { emitBackend, emitBackendSettings, type BackendContext } from "./kgateway-backends";
 import { directResponseName, kgatewayGroup, type NamedObject, pagesOfTargets } from "./kgateway-names";
+import { metadataOf } from "./metadata";
 import { gepDuration, retryConditions } from "./words";
 
 const apiVersion = `${kgatewayGroup}/v1alpha1`;
@@ -58,10 +58,8 @@ export function emitReferenceGrant<N>(context: EmitContext<N>, namespace: string
   };
 }
 
-function head<N>({ name, namespace }: EmitContext<N>, part: string): Pick<CustomObject<N, unknown>, "metadata"> {
-  return {
-    metadata: { name: dnsName(name, part), namespace, labels: { ...describeLabels(name, "routes"), [componentLabel]: name } },
-  };
+function head<N>(context: EmitContext<N>, part: string): Pick<CustomObject<N, unknown>, "metadata"> {
+  return { metadata: metadataOf(context, dnsName(context.name, part), "routes") };
 }
 
 function emitAnswers<N>(context: EmitContext<N>, rules: readonly RouteRule[]): NamedObject<N>[] {

@@ -1,5 +1,5 @@
 /** Words that Envoy and the gateways built on it have in common. */
-import type { RetryCondition } from "../model/routes";
+import type { PathMatch, RetryCondition } from "../model/routes";
 
 /** When a request is tried again, as Envoy's header `x-envoy-retry-on` has it. */
 export const retryConditions: Record<RetryCondition, string> = {
@@ -9,6 +9,31 @@ export const retryConditions: Record<RetryCondition, string> = {
   gatewayError: "gateway-error",
   serverError: "5xx",
 };
+
+/** Envoy's names of the statuses that a redirect can have. */
+export const redirectCodes: Readonly<
+  Record<number, "MOVED_PERMANENTLY" | "FOUND" | "SEE_OTHER" | "TEMPORARY_REDIRECT" | "PERMANENT_REDIRECT" | undefined>
+> = {
+  301: "MOVED_PERMANENTLY",
+  302: "FOUND",
+  303: "SEE_OTHER",
+  307: "TEMPORARY_REDIRECT",
+  308: "PERMANENT_REDIRECT",
+};
+
+/** What takes the same paths where a prefix is plain text: the prefix of elements `/p` takes `/p` itself and what starts with `/p/`. */
+export function textPaths({ kind, value }: PathMatch): ({ exact: string } | { prefix: string } | { regex: string })[] {
+  switch (kind) {
+    case "exact":
+      return [{ exact: value }];
+    case "prefix":
+      return value === "/" ? [{ prefix: "/" }] : [{ exact: value }, { prefix: `${value}/` }];
+    case "rawPrefix":
+      return [{ prefix: value }];
+    case "regex":
+      return [{ regex: value }];
+  }
+}
 
 /** The JSON form of a protobuf duration: seconds with a fraction. */
 export function seconds(value: number): string {

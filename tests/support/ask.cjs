@@ -1,13 +1,18 @@
 // Asks a gateway many things over a few kept connections, from inside its network namespace: `node ask.cjs <file of questions>`.
-// A question is { port, method, host, path, headers, upgrade }; an answer { status, headers, body, milliseconds }, with status 0 where the connection broke.
+// A question is { port, method, host, path, headers, upgrade, body, tls }; an answer { status, headers, body, milliseconds }, with status 0 where the
+// connection broke.
 // With `upgrade` the text is sent through the WebSocket, and the body is what came back.
 const { readFileSync } = require("node:fs");
 const { Agent, request } = require("node:http");
+const https = require("node:https");
 
 const { questions, connections } = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const agent = new Agent({ keepAlive: true, maxSockets: connections });
+// The authorities of the place, and not those that Node brings along.
+const ca = readFileSync("/etc/ssl/certs/ca-certificates.crt");
+const secureAgent = new https.Agent({ keepAlive: true, maxSockets: connections, ca });
 
-function ask({ port, method, host, path, headers, upgrade }) {
+function ask({ port, method, host, path, headers, upgrade, body: given, tls }) {
   const began = performance.now();
   return new Promise((resolvePromise) => {
     const resolve = (answer) => resolvePromise({ ...answer, milliseconds: Math.round(performance.now() - began) });
@@ -18,12 +23,13 @@ function ask({ port, method, host, path, headers, upgrade }) {
       port,
       method,
       path,
-      agent,
+      agent: tls ? secureAgent : agent,
+      ...(tls ? { servername: host.replace(/:\d+$/, "") } : {}),
       setHost: false,
       timeout: 20000,
       headers: { host, ...extra, ...headers },
     };
-    const call = request(options, (response) => {
+    const call = (tls ? https.request : request)(options, (response) => {
       let body = "";
       response.setEncoding("utf8").on("data", (text) => (body += text));
       response.once("error", broken).once("end", () => resolve({ status: response.statusCode, headers: response.headers, body }));
@@ -36,7 +42,7 @@ function ask({ port, method, host, path, headers, upgrade }) {
       socket.write(upgrade);
     });
     call.once("timeout", () => call.destroy(new Error("no answer within 20 s")));
-    call.once("error", broken).end();
+    call.once("error", broken).end(given);
   });
 }
 
@@ -52,4 +58,5 @@ function ask({ port, method, host, path, headers, upgrade }) {
   await Promise.all(Array.from({ length: connections }, worker));
   process.stdout.write(JSON.stringify(answers));
   agent.destroy();
+  secureAgent.destroy();
 })();

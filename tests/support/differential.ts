@@ -2,11 +2,16 @@
 import { formatRequest, type RouteRule } from "../../src/model/routes";
 import type { CustomObject } from "../../src/kubernetes/custom-resources";
 import type { EchoNetwork } from "./echo-network";
-import { oddPort, podAddress, podPort } from "./echo-network";
-import { type RandomModel, requestsFor, serviceNames } from "./random-routes";
+import { grpcPort, oddPort, podAddress, podPort } from "./echo-network";
+import { requestsFor } from "./random-requests";
+import { type RandomModel, serviceNames } from "./random-routes";
 import { addressOf, complaint } from "./route-oracle";
 
-/** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odd-few` is the same one under another name, `odds` has three; the one of `near` and that of `far` have to be started. */
+/** A Service with two pods, one of which is at an address that nobody has. */
+export const gatherersService = "gatherers";
+export const deadAddress = "198.19.0.1";
+
+/** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odd-few` is the same one under another name, `odds` has three; the one of `near` and that of `far` have to be started; those of `grpc` speak gRPC; the last ones are of islands. */
 const featureServices: [string, string[]][] = [
   ...Array.from({ length: 20 }, (_unused, index): [string, string[]] => [`f${index}`, [podAddress(200 + index)]]),
   ["many", Array.from({ length: 8 }, (_unused, index) => podAddress(300 + index))],
@@ -15,6 +20,10 @@ const featureServices: [string, string[]][] = [
   ["odds", [podAddress(401), podAddress(402), podAddress(403)]],
   ["near", [podAddress(500)]],
   ["far", [podAddress(501)]],
+  [gatherersService, [podAddress(600), deadAddress]],
+  ["grpc", [podAddress(610)]],
+  ["grpc-2", [podAddress(611)]],
+  ...["eu-c1-api", "eu-c2-api", "us-c1-api", "us-c2-api"].map((name, index): [string, string[]] => [name, [podAddress(620 + index)]]),
 ];
 /** The addresses of the pods behind each Service. */
 export const addressesByService: ReadonlyMap<string, string[]> = new Map([
@@ -29,7 +38,13 @@ export const serviceByAddress: ReadonlyMap<string, string> = new Map(
 /** Where pods listen that are started one by one. */
 export const mortalPort = 9100;
 const portOf = (service: string): number =>
-  service.startsWith("odd") ? oddPort : service === "near" || service === "far" ? mortalPort : podPort;
+  service.startsWith("odd")
+    ? oddPort
+    : service.startsWith("grpc")
+      ? grpcPort
+      : service === "near" || service === "far"
+        ? mortalPort
+        : podPort;
 
 /** What came out of it. */
 export interface Comparison {

@@ -11,6 +11,8 @@ import { startEnvoyProcess } from "../../tools/live/envoy";
 import { startServiceProcess } from "../../tools/live/services";
 import { untilListening } from "../../tools/live/services-listening";
 import { isAlive, recordedProcesses } from "../../tools/processes";
+import { echoBootstrap, echoPrefix as echo, podPort } from "./echo-pods";
+import { type Outside, outside as makeOutside, outsideAddress, outsidePorts } from "./outside-world";
 import { privateNetwork, type PrivateNetwork } from "./private-network";
 
 /** A question to a gateway. */
@@ -23,6 +25,10 @@ export interface Question {
   headers: Record<string, string | string[]>;
   /** Text to send through a WebSocket, once it is one. */
   upgrade?: string;
+  /** Default: none. */
+  body?: string;
+  /** Speaks TLS, by the host, with whoever has a certificate of the authority that everybody trusts. Default: false. */
+  tls?: boolean;
 }
 
 /** What came back. */
@@ -34,13 +40,11 @@ export interface Answer {
   milliseconds: number;
 }
 
-/** Where every pod listens. */
-export const podPort = 8080;
+export { podPort };
 /** Where every pod listens as one that behaves as it is asked to (odd-pod.cjs). */
 export const oddPort = 9000;
-
-/** Prefix of the headers by which a pod says what it was asked: `destination`, `method`, `path`, `host`, and `header-…`. */
-const echo = "x-echo-";
+/** Where every pod listens as a gRPC server (grpc-pod.cjs). */
+export const grpcPort = 9200;
 
 /** What a pod saw. */
 export interface Seen {
@@ -53,6 +57,23 @@ export interface Seen {
   protocol: string;
   /** Those request headers that it was told to look at, where they were there. */
   headers: Record<string, string>;
+}
+
+/** A call of a gRPC method. */
+export interface GrpcCall {
+  port: number;
+  host: string;
+  tls: boolean;
+  /** For example `/mesh.v1.Quotes/Get`. */
+  method: string;
+  message: string;
+}
+
+/** What came back: the status, and every message before it. */
+export interface GrpcAnswer {
+  code: number;
+  details: string;
+  messages: string[];
 }
 
 /** A question that is asked again and again with the method GET. */
@@ -81,8 +102,12 @@ export interface Hammer {
 }
 
 export interface EchoNetwork extends Omit<PrivateNetwork, "stop"> {
+  /** What is outside of the cluster. */
+  outside: Outside;
   /** Asks all questions over a few connections, in any order; answers are in the order of the questions. */
   ask(questions: readonly Question[], connections?: number): Promise<Answer[]>;
+  /** Calls gRPC methods, all at once. */
+  call(this: void, calls: readonly GrpcCall[]): Promise<GrpcAnswer[]>;
   /** Asks the same questions again and again until `stop` is called. */
   hammer(questions: readonly HammerQuestion[], connections?: number): Hammer;
   /** Ends everything inside, and removes the folder. Returns the names of processes that are left. */
@@ -128,30 +153,45 @@ export async function echoNetwork(
   names: Readonly<Record<string, readonly string[]>> = {},
 ): Promise<EchoNetwork> {
   const dns = nameServer();
-  const network = await privateNetwork(["198.18.0.0/16", ...(dns === undefined || dns.startsWith("127.") ? [] : [dns])]);
+  let outside: Outside | undefined;
+  const network = await privateNetwork(["198.18.0.0/16", ...(dns === undefined || dns.startsWith("127.") ? [] : [dns])], (folder) => {
+    outside = makeOutside(folder);
+    return outside.authorities;
+  });
+  if (outside === undefined) throw new Error("nothing is outside of the network");
   const pods = await startEnvoyProcess(network.place, binary, "envoy-pods", (admin) => echoBootstrap(admin, look));
   const odd = await startServiceProcess(network.place, {
     name: "odd-pod",
     binary: process.execPath,
     args: [join(__dirname, "odd-pod.cjs"), String(oddPort)],
   });
+  const grpc = await startServiceProcess(network.place, {
+    name: "grpc-pod",
+    binary: process.execPath,
+    args: [join(__dirname, "grpc-pod.cjs"), String(grpcPort)],
+  });
   const namesFile = join(network.place.folder, "names.json");
-  writeFileSync(namesFile, JSON.stringify(names));
+  writeFileSync(namesFile, JSON.stringify({ ...names, ...outside.names }));
   if (dns !== undefined) {
     const args = [join(__dirname, "dns.cjs"), dns, "53", namesFile];
     await startServiceProcess(network.place, { name: "dns", binary: process.execPath, args });
   }
-  await untilListening("pods", { ...network.place, address: podAddress(0) }, [pods.recorded, odd], [podPort, oddPort]);
+  const servers = await startServiceProcess(network.place, { name: "outside", binary: process.execPath, args: outside.args });
+  await untilListening("pods", { ...network.place, address: podAddress(0) }, [pods.recorded, odd, grpc], [podPort, oddPort, grpcPort]);
+  await untilListening("outside", { ...network.place, address: outsideAddress }, [servers], Object.values(outsidePorts));
   let times = 0;
-  const ask = async (questions: readonly Question[], connections = 16): Promise<Answer[]> => {
+  const run = async (program: string, input: unknown): Promise<unknown> => {
     times += 1;
     const [given, got] = ["questions", "answers"].map((what) => join(network.place.folder, `${what}-${times}.json`));
-    writeFileSync(given, JSON.stringify({ questions, connections }));
-    const [command, ...args] = [...network.place.prefix, process.execPath, join(__dirname, "ask.cjs"), given];
+    writeFileSync(given, JSON.stringify(input));
+    const [command, ...args] = [...network.place.prefix, process.execPath, join(__dirname, program), given];
     const child = execFile(command, args, { maxBuffer: Infinity });
     await pipeline(child.stdout!, createWriteStream(got));
-    return JSON.parse(readFileSync(got, "utf8")) as Answer[];
+    return JSON.parse(readFileSync(got, "utf8"));
   };
+  const ask = async (questions: readonly Question[], connections = 16): Promise<Answer[]> =>
+    (await run("ask.cjs", { questions, connections })) as Answer[];
+  const call = async (calls: readonly GrpcCall[]): Promise<GrpcAnswer[]> => (await run("grpc-ask.cjs", calls)) as GrpcAnswer[];
   const hammer = (questions: readonly HammerQuestion[], connections = 8): Hammer => {
     times += 1;
     const file = join(network.place.folder, `hammer-${times}.json`);
@@ -174,41 +214,5 @@ export async function echoNetwork(
     await network.stop();
     return started.filter(isAlive).map(({ name }) => name);
   };
-  return { ...network, ask, hammer, stop };
-}
-
-function echoBootstrap(admin: string, look: readonly string[]): object {
-  const shown = {
-    destination: "%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%",
-    method: "%REQ(:METHOD)%",
-    path: "%REQ(:PATH)%",
-    host: "%REQ(:AUTHORITY)%",
-    protocol: "%PROTOCOL%",
-    ...Object.fromEntries(look.map((name) => [`header-${name}`, `%REQ(${name})%`])),
-  };
-  const addHeaders = Object.entries(shown).map(([name, value]) => ({ header: { key: `${echo}${name}`, value } }));
-  const route = { match: { prefix: "/" }, direct_response: { status: 200 }, response_headers_to_add: addHeaders };
-  const manager = {
-    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-    stat_prefix: "pods",
-    route_config: { virtual_hosts: [{ name: "all", domains: ["*"], routes: [route] }] },
-    http_filters: [
-      {
-        name: "envoy.filters.http.router",
-        typed_config: { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
-      },
-    ],
-  };
-  return {
-    admin: { address: { pipe: { path: admin, mode: 0o600 } } },
-    static_resources: {
-      listeners: [
-        {
-          name: "pods",
-          address: { socket_address: { address: "0.0.0.0", port_value: podPort } },
-          filter_chains: [{ filters: [{ name: "http", typed_config: manager }] }],
-        },
-      ],
-    },
-  };
+  return { ...network, outside, ask, call, hammer, stop };
 }

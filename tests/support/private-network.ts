@@ -64,17 +64,30 @@ const send = ({ url, method = "GET", headers = {} }) => new Promise((resolve, re
 })();
 `;
 
-/** Makes a namespace with these addresses; one with a length, as 198.18.0.0/16, is all of that net. All of it ends with the test's process, in whatever way that ends. */
-export async function privateNetwork(addresses: readonly string[]): Promise<PrivateNetwork> {
+/** Where Debian and those that follow it keep the certificate authorities that everybody trusts. */
+const systemAuthorities = "/etc/ssl/certs/ca-certificates.crt";
+
+/**
+ * Makes a namespace with these addresses; one with a length, as 198.18.0.0/16, is all of that net. All of it ends with the test's process, in whatever way
+ * that ends.
+ *
+ * @param trusted makes the file of the certificate authorities that everybody inside trusts, in the network's folder. Default: those of this machine
+ */
+export async function privateNetwork(addresses: readonly string[], trusted?: (folder: string) => string): Promise<PrivateNetwork> {
   const folder = mkdtempSync(join(tmpdir(), "compute-mesh-net-"));
   startWatchdog(folder);
-  const script = `ip link set lo up; ${addresses.map((address) => `ip addr add ${address.includes("/") ? address : `${address}/32`} dev lo;`).join(" ")} touch "$1"; exec sleep 2147483`;
+  const authorities = trusted?.(folder);
+  const add = addresses.map((address) => `ip addr add ${address.includes("/") ? address : `${address}/32`} dev lo;`).join(" ");
+  const trust = authorities === undefined ? "" : `mount --bind "$2" ${systemAuthorities} || exit 1;`;
+  const script = `ip link set lo up; ${add} ${trust} touch "$1"; exec sleep 2147483`;
+  const own = authorities === undefined ? "-rn" : "-rnm";
   const holder = await startServiceProcess(
     { folder },
-    { name: "namespace", binary: "unshare", args: ["-rn", "sh", "-c", script, "sh", join(folder, "up")] },
+    { name: "namespace", binary: "unshare", args: [own, "sh", "-c", script, "sh", join(folder, "up"), authorities ?? ""] },
   );
   await untilServing("namespace", { folder }, [holder], () => existsSync(join(folder, "up")), 15);
-  const prefix = ["nsenter", "--preserve-credentials", "--user", "--net", `--target=${holder.pid}`];
+  const enter = ["--user", "--net", ...(authorities === undefined ? [] : ["--mount"])];
+  const prefix = ["nsenter", "--preserve-credentials", ...enter, `--target=${holder.pid}`];
   const place = { folder, prefix };
   let requests = 0;
   return {

@@ -1,20 +1,12 @@
 /**
- * Random routes over small alphabets, so that they meet often, and requests that tell them apart.
+ * Random routes over small alphabets, so that they meet often. The requests that tell them apart are in random-requests.ts.
  *
  * The same seed gives the same routes. Routes that the checks refuse, alone or beside the others, are left out.
  */
 import fc from "fast-check";
 import { Problems } from "../../src/model/errors";
 import type { VersionedServiceFacts } from "../../src/model/facts";
-import { matchesPath } from "../../src/model/route-match";
-import {
-  compileRoutes,
-  type MeshRoute,
-  type RouteMatch,
-  type RouteRequest,
-  type RoutesSpec,
-  type RouteTable,
-} from "../../src/model/routes";
+import { compileRoutes, type MeshRoute, type RouteMatch, type RoutesSpec, type RouteTable } from "../../src/model/routes";
 
 /** Headers of requests that pods should repeat. */
 export const shownHeaders = ["h", "i", "x-set", "x-add", "x-gone", "x-mesh-snapshot", "x-mesh-version", "x-mesh-shard"];
@@ -57,25 +49,6 @@ const otherPaths: RouteMatch[] = [
   { regex: "/c[0-9]" },
   { regex: "/a/.*" },
 ];
-const requestPaths = [
-  "/",
-  "/a",
-  "/a/",
-  "/a/b",
-  "/a/b/",
-  "/a/b/z",
-  "/a/x",
-  "/a/z",
-  "/ab",
-  "/ab/c",
-  "/abc",
-  "/a/bc",
-  "/c1",
-  "/cc",
-  "/zz",
-  "/new",
-];
-const methods = ["GET", "POST", "PUT"];
 
 function matchArbitrary(path: fc.Arbitrary<RouteMatch>): fc.Arbitrary<RouteMatch> {
   return fc
@@ -216,78 +189,4 @@ function validPart(base: RoutesSpec, routes: readonly MeshRoute[]): RandomModel 
     if (problems.all.length === 0) model = { spec, table };
   }
   return model;
-}
-
-/** Numbers from 0 up to 1, the same for the same seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-const requestValues = {
-  headers: {
-    h: ["1", "2", "x"],
-    i: ["1", "11", "x"],
-    "x-mesh-snapshot": ["s1", "s2", "s9"],
-    "x-mesh-version": ["v1", "v2"],
-    "x-mesh-shard": ["0", "1", "7"],
-  },
-  query: { q: ["1", "2", "x"], p: ["1"], snap: ["s1", "s2", "s9"] },
-} as const;
-
-/** Headers that edits change, as some requests bring them. */
-const editedHeaders = { "x-set": ["old"], "x-add": ["first"], "x-gone": ["gone"] };
-
-/** A witness for every match, and as many requests again that are changed in one place, and some that have nothing to do with any match. */
-export function requestsFor({ spec, table }: RandomModel, seed: number): RouteRequest[] {
-  const random = randomNumbers(seed);
-  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)];
-  const [host] = spec.hosts;
-  const anyHost = (): string => pick([host, host, host, `x.${host}`, `y.${host}`, `y.x.${host}`]);
-  const entries = table.virtualHosts.flatMap(({ hosts, order }) => order.map((entry) => ({ ...entry, hosts })));
-  const some = (values: Record<string, readonly string[]>): Record<string, string> =>
-    Object.fromEntries(
-      Object.entries(values)
-        .filter(() => random() < 0.2)
-        .map(([name, list]) => [name, pick(list)]),
-    );
-  const free = (): RouteRequest => {
-    return {
-      host: anyHost(),
-      method: pick(methods),
-      path: pick(requestPaths),
-      headers: some(requestValues.headers),
-      query: some(requestValues.query),
-    };
-  };
-  const witnesses = entries.map(({ match, hosts }): RouteRequest => {
-    const value = (kind: "headers" | "query", name: string, wanted: string, how: string): string =>
-      how === "exact"
-        ? wanted
-        : pick(
-            (requestValues[kind] as Record<string, readonly string[]>)[name].filter(
-              (text) => how === "present" || new RegExp(`^(?:${wanted})$`).test(text),
-            ),
-          );
-    return {
-      host: pick(hosts).replace("*", "any"),
-      method: match.method ?? pick(methods),
-      path: pick(requestPaths.filter((path) => matchesPath(match.path, path))),
-      headers: Object.fromEntries(match.headers.map(({ name, kind, value: wanted }) => [name, value("headers", name, wanted, kind)])),
-      query: Object.fromEntries(match.query.map(({ name, kind, value: wanted }) => [name, value("query", name, wanted, kind)])),
-    };
-  });
-  const changed = witnesses.map((request): RouteRequest => {
-    const other = free();
-    const part = pick(["path", "method", "headers", "query", "host"] as const);
-    const merged = part === "headers" || part === "query" ? { ...request[part], ...other[part] } : other[part];
-    return { ...request, [part]: merged };
-  });
-  const all = [...witnesses, ...changed, ...Array.from({ length: 4 }, free)];
-  return all.map((request) => ({ ...request, headers: { ...some(editedHeaders), ...request.headers } }));
 }

@@ -9,6 +9,7 @@ import { sharedCrds } from "./crds";
 import { addressesByService, podObjects } from "./differential";
 import { type EchoNetwork, echoNetwork } from "./echo-network";
 import { shownHeaders } from "./random-routes";
+import { refereeSecrets } from "./referee-secrets";
 import { markerSet, refereePort, type Served, untilMarked } from "./referees";
 
 type AnyObject = CustomObject<string, unknown>;
@@ -35,7 +36,9 @@ export interface RefereeSetting {
 /** A cluster in which the pods of a network are known as Services, and that network. `envoy`: the program. */
 export async function refereeSetting(name: string, envoy: string): Promise<RefereeSetting> {
   const [cluster, network] = await Promise.all([testCluster({ name }), echoNetwork(envoy, shownHeaders, clusterNames)]);
-  await applyAll(cluster, podObjects(refereeNamespace));
+  await applyAll(cluster, [...podObjects(refereeNamespace), ...refereeSecrets(network, refereeNamespace)]);
+  // Envoy finds the credentials of its own pod by its variables.
+  Object.assign(process.env, network.outside.environment);
   const options = { ...network.place, access: cluster.info.access, gateway: refereeGateway, crdFolder: sharedCrds };
   return { cluster, network, options };
 }

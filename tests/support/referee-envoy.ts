@@ -6,7 +6,8 @@ import { addressesByService } from "./differential";
 import { echoNetwork } from "./echo-network";
 import { namespacesMissing } from "./private-network";
 import { shownHeaders } from "./random-routes";
-import { markerSet, refereePort, type Referee, type RefereeSource, untilMarked } from "./referees";
+import { aws, azureKey } from "./outside-world";
+import { markerSet, refereePort, type Referee, type RefereeSource, secure, untilMarked } from "./referees";
 
 const binary = process.env["ENVOY"];
 
@@ -20,11 +21,18 @@ export const envoyReferee: RefereeSource = {
 /** As `envoyReferee.start`, with more to say about the place where Envoy runs. */
 export async function startEnvoyReferee(more: Partial<EnvoyContext> = {}): Promise<Referee> {
   const network = await echoNetwork(binary!, shownHeaders);
+  // Envoy finds the credentials of its own pod by these.
+  Object.assign(process.env, network.outside.environment);
   const envoy = await startEnvoyOfFiles(network.place, binary!, "envoy-edge");
+  const certificate = network.outside.certificateFor(secure.hosts);
+  const listenAt = (port: number): EnvoyContext["listen"] => ({ socket_address: { address: "0.0.0.0", port_value: port } });
   const context: EnvoyContext = {
     name: "edge",
     namespace: "default",
-    listen: { socket_address: { address: "0.0.0.0", port_value: refereePort } },
+    listen: listenAt(refereePort),
+    awsCredentials: () => aws.secret,
+    functionsKey: () => azureKey,
+    certificate: () => certificate,
     endpoints: ({ name, port }) => (addressesByService.get(name) ?? []).map((address) => ({ address, port })),
     ...more,
   };
@@ -37,7 +45,11 @@ export async function startEnvoyReferee(more: Partial<EnvoyContext> = {}): Promi
     serve: async (sets) => {
       const marker = markerSet((times += 1));
       [...sets, marker].forEach(({ name, table }) => tables.set(name, table));
-      await envoy.load(emitEnvoy(context, mergeTables([...tables.values()])));
+      const table = mergeTables([...tables.values()]);
+      const { listeners, clusters } = emitEnvoy(context, table);
+      const tls = [{ hosts: secure.hosts, certificateSecret: secure.secret }];
+      const [withTls] = emitEnvoy({ ...context, name: "edge-tls", listen: listenAt(secure.port) }, { ...table, tls }).listeners;
+      await envoy.load({ listeners: [...listeners, withTls], clusters });
       await untilMarked(network, refereePort, times);
     },
     problems: async () =>

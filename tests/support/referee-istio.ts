@@ -6,7 +6,7 @@ import { applyAll } from "./apply";
 import { crdsMissing } from "./crds";
 import { namespacesMissing } from "./private-network";
 import { objectKeeper, refereeGateway, refereeNamespace as namespace, refereeSetting, stopReferee } from "./referee-cluster";
-import { refereePort, type Referee, type RefereeSource, untilQuiet } from "./referees";
+import { refereePort, type Referee, type RefereeSource, secure, untilQuiet } from "./referees";
 
 const programs = findIstioPrograms();
 
@@ -22,11 +22,12 @@ async function startIstioReferee(): Promise<Referee> {
   const { envoy, istiod } = programs!;
   const setting = await refereeSetting("istio", envoy);
   const { cluster, network } = setting;
-  const istio = await startIstio({ ...setting.options, programs });
-  const anyHost = { hosts: ["*"], virtualHosts: [], rules: [], upstreams: [], tls: [] };
+  const istio = await startIstio({ ...setting.options, programs, authorities: network.outside.authorities });
+  const tls = [{ hosts: secure.hosts, certificateSecret: secure.secret }];
+  const anyHost = { hosts: ["*"], virtualHosts: [], rules: [], upstreams: [], tls };
   const gatewayObject = emitIstioGateway({ name: "edge", namespace }, anyHost, ingressLabels, {
     http: refereePort,
-    https: 443,
+    https: secure.port,
   });
   await applyAll(cluster, [gatewayObject]);
   const keeper = objectKeeper(cluster, network, ({ name, table }) => {

@@ -5,10 +5,9 @@ import { findGatewayPrograms, startGateway } from "../../tools/live/gateway";
 import { applyAll } from "./apply";
 import { crdsMissing } from "./crds";
 import { podObjects } from "./differential";
-import { podPort } from "./echo-network";
 import { namespacesMissing } from "./private-network";
 import { objectKeeper, refereeGateway, refereeNamespace as namespace, refereeSetting, stopReferee } from "./referee-cluster";
-import { refereePort, type Referee, type RefereeSource, untilQuiet } from "./referees";
+import { refereePort, type Referee, type RefereeSource, secure, untilQuiet } from "./referees";
 
 const programs = findGatewayPrograms();
 
@@ -26,12 +25,17 @@ async function startKgatewayReferee(): Promise<Referee> {
   const setting = await refereeSetting("kgateway", programs!.envoy);
   const { cluster, network } = setting;
   const service = await startGateway({ ...setting.options, programs });
-  await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort)]);
+  const tls = { port: secure.port, certificates: [{ hosts: secure.hosts, certificateSecret: secure.secret }] };
+  await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort, tls)]);
   // kgateway asks the Service whether its pods speak HTTP/2.
-  const grpc = podObjects(namespace).filter(({ kind, metadata }) => kind === "Service" && metadata.name === "f3");
+  const speaksHttp2 = ["f3", "grpc", "grpc-2"];
+  const services = podObjects(namespace).filter(({ kind, metadata }) => kind === "Service" && speaksHttp2.includes(metadata.name));
   await applyAll(
     cluster,
-    grpc.map((object) => ({ ...object, spec: { ports: [{ name: "http", port: podPort, appProtocol: "kubernetes.io/h2c" }] } })),
+    services.map((object) => {
+      const { ports } = object.spec as { ports: object[] };
+      return { ...object, spec: { ports: ports.map((port) => ({ ...port, appProtocol: "kubernetes.io/h2c" })) } };
+    }),
   );
   const keeper = objectKeeper(cluster, network, ({ name, table }) => {
     const context = { name, namespace, inNamespace: (text: (namespace: string) => string): string => text(namespace) };

@@ -1,8 +1,10 @@
 /** The tests that every referee has to pass: random models, then one feature after the other. */
 import { compareAnswers, firstOf, missingFeatures } from "./differential";
+import { checkFeature, serveFeatures } from "./feature";
 import { randomModels } from "./random-routes";
 import { checkFailover } from "./referee-failover";
-import { checkFeature, features, serveFeatures } from "./referee-features";
+import { features } from "./referee-features";
+import { askGatherers, askWithoutDefaults } from "./referee-gatherers";
 import { checkIsolation, leaksAreSeen } from "./referee-isolation";
 import type { Referee, RefereeSource } from "./referees";
 
@@ -38,13 +40,13 @@ export function describeReferee(
       if (!stopped) await referee?.stop();
     });
 
-    const own = Object.keys(features).filter((name) => !without.includes(name));
+    const own = Object.entries(features).filter(([name]) => !without.includes(name));
     it("take every feature at once, with every condition true and nothing rejected", async () => {
-      await serveFeatures(referee, own);
+      await serveFeatures(referee, Object.fromEntries(own));
       expect(await referee.problems()).toEqual([]);
     });
 
-    it.each(own.map((name) => [name, features[name].promise]))("%s: %s", (name) => checkFeature(referee, name));
+    it.each(own.map(([name, { promise }]) => [name, promise]))("%s: %s", (name) => checkFeature(referee, name, features[name]));
 
     it(`never answer from another snapshot while snapshots, versions and pods come and go (${requests} requests)`, async () => {
       const result = await checkIsolation(referee, requests, 12);
@@ -61,6 +63,18 @@ export function describeReferee(
       expect(places).toEqual(["near", "far", "near"]);
       expect(Object.keys(statuses)).toEqual(["200"]);
       expect(asked).toBeGreaterThan(1000);
+      expect(await referee.problems()).toEqual([]);
+    });
+
+    it("answer at once while one of two gatherers is on a node that has died", async () => {
+      const { statuses, slow } = await askGatherers(referee, 100);
+      process.stderr.write(`gatherers: statuses ${JSON.stringify(statuses)}, ${slow} slow\n`);
+      expect(statuses).toEqual({ 200: 100 });
+      // Three failures in a row, each tried again elsewhere.
+      expect(slow).toBeGreaterThan(0);
+      expect(slow).toBeLessThanOrEqual(3);
+      const plain = await askWithoutDefaults(referee, 20);
+      expect(plain.statuses["503"]).toBeGreaterThan(3);
       expect(await referee.problems()).toEqual([]);
     });
 

@@ -10,6 +10,13 @@ import type { EchoNetwork } from "./echo-network";
 /** Where referees listen in their network: kgateway names any other port in redirects, as the Gateway API says. */
 export const refereePort = 80;
 
+/** Where they listen with TLS, for which hosts, with the certificate of which Secret. */
+export const secure = { port: 8443, hosts: ["secure.test", "*.secure.test"], secret: "secure-cert" };
+
+/** Secrets that routes name: the keys for AWS, and that of an Azure function. */
+export const awsSecretName = "aws-keys";
+export const azureSecretName = "azure-key";
+
 /** One set of routes. */
 export interface Served {
   /** Name of the GlooRoutes, unique. */

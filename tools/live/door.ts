@@ -18,25 +18,43 @@ export interface Door {
 
 const openMilliseconds = 15_000;
 
+/** Where doors lead to, and where they are recorded. */
+export interface DoorPlace {
+  /** Folder of `door-<port>.json` files. */
+  pids: string;
+  /** Command that enters the namespace. */
+  prefix: readonly string[];
+}
+
 /** Doors that are open now. */
 export function openDoors(dir: string): Door[] {
-  return recordedDoors(dir)
+  return doorsOf(livePaths(dir).pids);
+}
+
+/** Open doors that are recorded in a folder. */
+export function doorsOf(pids: string): Door[] {
+  return recordedDoors(pids)
     .filter((door) => isAlive(door))
     .map(({ target, port }) => ({ target, port }));
 }
 
-function recordedDoors(dir: string): (RecordedProcess & Door)[] {
-  return recordedProcesses(livePaths(dir).pids).filter((one): one is RecordedProcess & Door => one.name.startsWith("door-"));
+function recordedDoors(pids: string): (RecordedProcess & Door)[] {
+  return recordedProcesses(pids).filter((one): one is RecordedProcess & Door => one.name.startsWith("door-"));
 }
 
 /**
  * Opens a door to `target` ("host:port", dialled from the control plane's namespace) and returns its port of 127.0.0.1; the same one as before where it is
  * open already or, where `port` is given, at that port. It stays open when this process ends.
  */
-export async function openDoor(dir: string, state: Pick<LiveState, "id">, target: string, port?: number): Promise<number> {
+export function openDoor(dir: string, state: Pick<LiveState, "id">, target: string, port?: number): Promise<number> {
+  return openDoorInto({ pids: livePaths(dir).pids, prefix: inNamespace(state) }, target, port);
+}
+
+/** As `openDoor`, for any namespace. */
+export async function openDoorInto({ pids, prefix }: DoorPlace, target: string, port?: number): Promise<number> {
   const match = /^([A-Za-z0-9.-]+):(\d{1,5})$/.exec(target);
   if (!match) throw new Error(`door: target: ${JSON.stringify(target)} is not allowed: it must be host:port`);
-  const before = openDoors(dir).find((door) => door.target === target && (port === undefined || door.port === port));
+  const before = doorsOf(pids).find((door) => door.target === target && (port === undefined || door.port === port));
   if (before) return before.port;
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
@@ -46,7 +64,7 @@ export async function openDoor(dir: string, state: Pick<LiveState, "id">, target
   });
   const opened = (server.address() as AddressInfo).port;
   try {
-    const pid = await hand(server, inNamespace(state), match[1], match[2]);
+    const pid = await hand(server, prefix, match[1], match[2]);
     const record: RecordedProcess & Door = {
       name: `door-${opened}`,
       pid,
@@ -56,7 +74,7 @@ export async function openDoor(dir: string, state: Pick<LiveState, "id">, target
       target,
       port: opened,
     };
-    writeAtomic(join(livePaths(dir).pids, `${record.name}.json`), JSON.stringify(record, undefined, 2));
+    writeAtomic(join(pids, `${record.name}.json`), JSON.stringify(record, undefined, 2));
     return opened;
   } finally {
     server.close();

@@ -49,17 +49,22 @@ export function envoyBootstrap({ namespace, name }: GatewayName, xds: string, ad
           eds_cluster_config: { eds_config: { ...ads, initial_fetch_timeout: "1s" }, service_name: local },
         },
       ],
+      // kgateway's image adds it at its start: what `wellKnownCACertificates: System` means.
+      secrets: [{ name: "SYSTEM_CA_CERT", validation_context: { trusted_ca: { filename: systemAuthorities } } }],
     },
     dynamic_resources: { ads_config: askXdsCluster, cds_config: ads, lds_config: ads },
   };
 }
 
+/** Where Debian and those that follow it keep the public certificate authorities. */
+export const systemAuthorities = "/etc/ssl/certs/ca-certificates.crt";
+
 const xdsClusterName = "xds_cluster";
 
-/** The controller that Envoy asks, at a socket. */
-export function xdsCluster(socket: string): object {
+/** The controller that Envoy asks, at a socket. `name`: as what Envoy knows it. */
+export function xdsCluster(socket: string, name: string = xdsClusterName): object {
   return {
-    name: xdsClusterName,
+    name,
     type: "STATIC",
     connect_timeout: "5s",
     typed_extension_protocol_options: {
@@ -69,7 +74,7 @@ export function xdsCluster(socket: string): object {
       },
     },
     load_assignment: {
-      cluster_name: xdsClusterName,
+      cluster_name: name,
       endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path: socket } } } }] }],
     },
   };

@@ -1,5 +1,5 @@
 /**
- * Istio as plain processes: its control plane, and one Envoy as its ingress gateway. No pods, no sidecars, no certificates, no webhooks.
+ * Istio as plain processes: its control plane, and one Envoy as its ingress gateway. No pods, no sidecars, no certificates of its own, no webhooks.
  *
  * Envoy is not the one of Istio, which has filters of its own, but the stock one, so what the control plane would configure of those filters is off.
  */
@@ -9,7 +9,17 @@ import { writeAtomic } from "../files";
 import { type ApiAccess, kubeconfigText } from "../kubeconfig";
 import type { RecordedProcess } from "../processes";
 import { refereeEnvironment } from "../referees";
-import { askXdsCluster, checkOwnNamespace, envoyName, type EnvoyProcess, type GatewayName, startEnvoyProcess, xdsCluster } from "./envoy";
+import {
+  askXdsCluster,
+  checkOwnNamespace,
+  envoyName,
+  type EnvoyProcess,
+  type GatewayName,
+  startEnvoyProcess,
+  systemAuthorities,
+  xdsCluster,
+} from "./envoy";
+import { gatewayToken, type IstioAgent, secretsCluster, startIstioAgent } from "./istio-agent";
 import {
   progressOf,
   type Service,
@@ -37,6 +47,8 @@ export interface IstioOptions extends ServicePlace {
   labels?: Readonly<Record<string, string>>;
   /** Its region and zone, which failover starts from. Default: none. */
   locality?: { region: string; zone?: string };
+  /** File of the certificate authorities that Envoy trusts. Default: those of the system. */
+  authorities?: string;
   /** Folder with one folder of CRD files per set, in the place of the pinned ones. Default: none. */
   crdFolder?: string;
   /** The programs. Default: the cached ones, or those of `ISTIOD` and `ENVOY`. */
@@ -74,17 +86,24 @@ export async function startIstio(options: IstioOptions): Promise<IstioService> {
   if (!programs) throw new Error("istio: istiod or Envoy is missing: run `npm run test:all` once, or set ISTIOD and ENVOY to their paths");
   const progress = progressOf(options);
   const xds = socketPath(serviceFolder(options, service), "xds.sock");
+  const secrets = socketPath(serviceFolder(options, service), "sds.sock");
   let envoy: EnvoyProcess | undefined;
+  let agent: IstioAgent | undefined;
   const stop = async (): Promise<void> => {
     await Promise.all([envoy?.stop(), stopServiceProcess(options, service, 1000)]);
-    removeSocket(xds);
+    agent?.stop();
+    [xds, secrets].forEach(removeSocket);
   };
   try {
     progress.detail("istio: definitions");
     await installCrds(options.access, ["istio"], { folder: options.crdFolder });
     progress.detail("istio: control plane");
     const controlPlane = await startControlPlane(options, programs, xds);
-    envoy = await startEnvoyProcess(options, programs.envoy, envoyName(options.gateway), (admin) => istioBootstrap(options, xds, admin));
+    removeSocket(secrets);
+    agent = await startIstioAgent(secrets, options.authorities ?? systemAuthorities);
+    const token = await gatewayToken(options.access, options.gateway);
+    const bootstrap = (admin: string): object => istioBootstrap(options, { xds, secrets, admin }, token);
+    envoy = await startEnvoyProcess(options, programs.envoy, envoyName(options.gateway), bootstrap);
     const processes = [controlPlane, envoy.recorded];
     const { stats } = envoy;
     await untilServing("istio", options, processes, async () => {
@@ -141,6 +160,8 @@ const environment = {
   PILOT_ENABLE_STRICT_GATEWAY_MERGING: "false",
   PILOT_SPAWN_UPSTREAM_SPAN_FOR_GATEWAY: "false",
   PILOT_AUTO_SEND_UNHEALTHY_ENDPOINTS: "false",
+  // Who may enter the folder of the socket may ask without TLS; who Envoy is, its token says.
+  XDS_AUTH_PLAINTEXT: "true",
 };
 
 function startControlPlane(options: IstioOptions, programs: IstioPrograms, xds: string): Promise<RecordedProcess> {
@@ -165,17 +186,23 @@ function startControlPlane(options: IstioOptions, programs: IstioPrograms, xds: 
  *
  * Its address must be no endpoint's: the control plane would take it for that one, with that one's labels, and no Gateway would select it.
  */
-export function istioBootstrap({ gateway: { namespace, name }, labels, locality }: IstioOptions, xds: string, admin: string): object {
+export function istioBootstrap(
+  { gateway: { namespace, name }, labels, locality }: IstioOptions,
+  sockets: { xds: string; secrets: string; admin: string },
+  token: string,
+): object {
   const ads = { ads: {}, resource_api_version: "V3", initial_fetch_timeout: "0s" };
+  // Certificates of Secrets are given to those only whom the control plane knows.
+  const known = { ...askXdsCluster.grpc_services[0], initial_metadata: [{ key: "authorization", value: `Bearer ${token}` }] };
   return {
-    admin: { address: { pipe: { path: admin, mode: 0o600 } } },
+    admin: { address: { pipe: { path: sockets.admin, mode: 0o600 } } },
     node: {
       id: `router~127.99.0.1~${name}.${namespace}~${namespace}.svc.cluster.local`,
       cluster: `${name}.${namespace}`,
       metadata: { LABELS: labels ?? ingressLabels, NAMESPACE: namespace, CLUSTER_ID: environment.CLUSTER_ID, ISTIO_VERSION: "1.30.3" },
       ...(locality === undefined ? {} : { locality }),
     },
-    static_resources: { clusters: [xdsCluster(xds)] },
-    dynamic_resources: { ads_config: askXdsCluster, cds_config: ads, lds_config: ads },
+    static_resources: { clusters: [xdsCluster(sockets.xds), xdsCluster(sockets.secrets, secretsCluster)] },
+    dynamic_resources: { ads_config: { ...askXdsCluster, grpc_services: [known] }, cds_config: ads, lds_config: ads },
   };
 }

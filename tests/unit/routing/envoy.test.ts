@@ -92,6 +92,18 @@ describe("Envoy alone", () => {
     });
   });
 
+  it("signs with the keys that it is told, for AWS's own host, also beside pods", () => {
+    const lambda = { region: "eu-west-1", accountId: "123456789012", functionName: "scale", credentialsSecret: "keys" };
+    const table = tableOf([{ name: "r", match: [{}], to: [{ lambda }, ...old] }]);
+    expect(() => emitEnvoy(context, table)).toThrow("awsCredentials is needed in the context");
+    const awsCredentials = (secret: string): object => ({ accessKeyId: `id of ${secret}`, secretAccessKey: "s", sessionToken: "t" });
+    const { listeners, clusters } = emitEnvoy({ ...context, awsCredentials } as EnvoyContext, table);
+    expect(JSON.stringify(clusters)).toContain('"credentials":{"access_key_id":"id of keys","secret_access_key":"s","session_token":"t"}');
+    expect(JSON.stringify(listeners).match(/"host_rewrite_literal":"[^"]*"/g)).toEqual([
+      '"host_rewrite_literal":"lambda.eu-west-1.amazonaws.com"',
+    ]);
+  });
+
   it("needs to be told where certificates are, and has one filter chain for each", () => {
     const table = tableOf([{ name: "r", match: [{}], to: old }], { tls: [{ certificateSecret: "cert" }] });
     expect(() => emitEnvoy(context, table)).toThrow("certificate is needed in the context");

@@ -50,6 +50,34 @@ describe("kgateway's objects", () => {
   const names = new Set(others.map(keyOf));
   const find = (kind: string): any[] => others.filter((object) => object.kind === kind).map(({ spec }) => spec);
 
+  it("check the certificate of every server outside, those of clouds included", () => {
+    const cloudRun = { host: "scale-abc123-ew.a.run.app" };
+    const far = tableOf([
+      { name: "aws", match: [{ prefix: "/aws" }], to: [{ lambda }] },
+      { name: "local", match: [{ prefix: "/local" }], to: [{ lambda: { ...lambda, endpointUrl: "http://127.0.0.1:9001" } }] },
+      { name: "gcp", match: [{ prefix: "/gcp" }], to: [{ cloudRun }] },
+      { name: "url", match: [{ prefix: "/url" }], to: [{ url: { url: "https://api.example.com" } }] },
+    ]);
+    const policies = emit(far).others.filter(({ kind }) => kind === "BackendConfigPolicy");
+    const names = policies.map(({ spec }) => [spec.tls.wellKnownCACertificates, spec.tls.sni, spec.tls.verifySubjectAltNames]);
+    expect(names.sort()).toEqual(
+      ["api.example.com", "lambda.eu-west-1.amazonaws.com", "scale-abc123-ew.a.run.app"].map((name) => ["System", name, [name]]),
+    );
+  });
+
+  it("call AWS by its own host where a rewrite can say so: for a whole route, and without a port", () => {
+    const hostOf = (to: MeshRoute["to"]): string | undefined =>
+      (emit(tableOf([{ name: "r", match: [{}], to }])).routes as CustomObject<string, any>[])[0].spec.rules[0].filters?.find(
+        ({ type }: { type: string }) => type === "URLRewrite",
+      )?.urlRewrite?.hostname;
+    expect(hostOf([{ lambda }])).toBe("lambda.eu-west-1.amazonaws.com");
+    expect(hostOf([{ lambda }, { lambda: { ...lambda, qualifier: "2" } }])).toBe("lambda.eu-west-1.amazonaws.com");
+    expect(hostOf([{ lambda }, ...toOld])).toBeUndefined();
+    expect(hostOf([{ lambda }, { lambda: { ...lambda, region: "eu-west-2" } }])).toBeUndefined();
+    expect(hostOf([{ lambda: { ...lambda, endpointUrl: "http://127.0.0.1:9001" } }])).toBeUndefined();
+    expect(hostOf([{ lambda: { ...lambda, endpointUrl: "https://lambda.example.com:443" } }])).toBe("lambda.example.com");
+  });
+
   it("are there for every reference, and once", () => {
     expect(names.size).toBe(others.length);
     const rules = routes.flatMap(({ spec }) => spec.rules);

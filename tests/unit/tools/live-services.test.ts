@@ -146,6 +146,8 @@ describe("a broker's properties", () => {
 describe("Envoy", () => {
   it("asks the controller's socket for the Gateway that it serves, and listens nowhere by itself", () => {
     const text = JSON.stringify(envoyBootstrap({ namespace: "mesh", name: "edge-gateway" }, "/x/xds.sock", "/x/admin.sock"));
+    // The name by which kgateway means the public certificate authorities.
+    expect(text).toContain('"name":"SYSTEM_CA_CERT","validation_context":{"trusted_ca":{"filename":"/etc/ssl/certs/ca-certificates.crt"}}');
     expect(text).toContain('"role":"kgateway-kube-gateway-api~mesh~edge-gateway"');
     expect(text).toContain('"pipe":{"path":"/x/xds.sock"}');
     expect(text).not.toMatch(/socket_address|"listeners"/);

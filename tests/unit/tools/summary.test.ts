@@ -39,6 +39,7 @@ const small: MeshSummary = {
 
 const next = `Next:
   npm run preview                    what would change, after an edit of stacks/Pulumi.local.yaml
+  npm run gateway                    the real gateway for these routes, with demo backends, and a curl line for each
   npm run cluster -- status          the embedded cluster; \`-- kubeconfig\` prints the file for kubectl`;
 
 describe("formatSummary", () => {

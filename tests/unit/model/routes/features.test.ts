@@ -253,6 +253,8 @@ describe("what a target cannot do", () => {
     const table = tableOf([{ name: "r", match: [{}], to: [{ lambda }] }], { target: "gloo" });
     expect(routeNotices(table, "gloo")).toEqual(["route r, to: lambdaIdentity with the target gloo: Gloo's Settings must allow it"]);
     expect(routeNotices(table, "gatewayApi")).toEqual([]);
+    const beside = tableOf([{ name: "r", match: [{}], to: [{ lambda }, ...(toOld ?? [])] }]);
+    expect(routeNotices(beside, "gatewayApi")).toEqual([expect.stringContaining("route r, to: lambdaMixed with the target gatewayApi: ")]);
   });
 
   it("has a reason in the table wherever it is not native", () => {
