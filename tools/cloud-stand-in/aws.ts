@@ -2,7 +2,7 @@
  * Resources of Amazon Web Services. What replaces is what hashicorp/terraform-provider-aws, which the Pulumi provider is built on, marks ForceNew or
  * RequiresReplace (internal/service/<service>/*.go).
  */
-import { type JsonMap, numberAt, textAt } from "../kubernetes-provider/json";
+import { type JsonMap, numberAt } from "../kubernetes-provider/json";
 import { type Cloud, type Made, type Rule, text } from "./rule";
 
 const account = "111122223333";
@@ -164,6 +164,9 @@ export const aws: Cloud = {
     "aws:kms/alias:Alias": namedRule("name", ["namePrefix"]),
   },
   functions: {
-    "aws:eks/getCluster:getCluster": (args) => ({ ...args, id: textAt(args, "name") ?? null }),
+    "aws:eks/getCluster:getCluster": (args, world) => {
+      const name = text(args, "name");
+      return { ...world.need("aws:eks/cluster:Cluster", name).outputs, id: name };
+    },
   },
 };

@@ -1,5 +1,6 @@
 /** What a stand-in knows of one type of resource: as little as planning and ordering need, and never more than the real provider does. */
 import type { Json, JsonMap } from "../kubernetes-provider/json";
+import type { World } from "./world";
 
 export interface Rule {
   /**
@@ -32,7 +33,7 @@ export interface Cloud {
   name: string;
   rules: Readonly<Record<string, Rule>>;
   /** Functions by token. */
-  functions?: Readonly<Record<string, (args: JsonMap) => JsonMap>>;
+  functions?: Readonly<Record<string, (args: JsonMap, world: World) => JsonMap>>;
   /** Separates the resource's name from the digits of an automatic name. */
   nameSeparator: string;
   /**

@@ -148,7 +148,7 @@ function invoke(cloud: Cloud, world: World, request: messages.InvokeRequest): me
   if (!answer) {
     throw new Error(`the stand-in for ${cloud.name} does not know the function ${token}`);
   }
-  return new messages.InvokeResponse().setReturn(toStruct(answer(inputs)));
+  return new messages.InvokeResponse().setReturn(toStruct(answer(inputs, world)));
 }
 
 /** @throws Error for a type without a rule: a stand-in that guessed would prove nothing */
