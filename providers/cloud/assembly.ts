@@ -33,6 +33,8 @@ export interface CloudParts<Cluster extends { handle: ClusterHandle }> {
   adopts: boolean;
   table: InstanceTable;
   zones: ZoneRules;
+  /** Notes what is wrong with a zone of the region where machines are made, for example that it has no subnet. Default: nothing is. */
+  checkZone?(problems: Problems, path: string, zone: string): void;
   storeKind: CloudStoreKind;
   /** The machine of a spec. */
   machineOf(spec: NodePoolSpec): InstanceChoice;
@@ -72,13 +74,13 @@ export function cloudProvider<Cluster extends { handle: ClusterHandle }>(parts: 
   };
 }
 
-type CheckedParts = Pick<CloudParts<{ handle: ClusterHandle }>, "region" | "zones" | "adopts" | "checkMachine">;
+type CheckedParts = Pick<CloudParts<{ handle: ClusterHandle }>, "region" | "zones" | "checkZone" | "adopts" | "checkMachine">;
 
 function checkNode(parts: CheckedParts, request: MeshNodeRequest): InputProblem[] {
   const problems = new Problems("node");
   problems.addAll("", checkNodeRequest(request));
   if (!problems.any) {
-    checkZone(problems, "spec.zone", request.spec.zone, parts.region, parts.zones);
+    checkPlace(problems, parts, "spec.zone", request.spec.zone);
     checkSpec(problems, parts, request.spec);
   }
   return [...problems.all];
@@ -88,10 +90,17 @@ function checkPool(parts: CheckedParts, request: NodePoolRequest): InputProblem[
   const problems = new Problems("pool");
   problems.addAll("", checkPoolRequest(request));
   if (!problems.any) {
-    request.zones.forEach((zone, index) => checkZone(problems, joinPath("zones", index), zone, parts.region, parts.zones));
+    request.zones.forEach((zone, index) => checkPlace(problems, parts, joinPath("zones", index), zone));
     checkSpec(problems, parts, request.spec);
   }
   return [...problems.all];
+}
+
+function checkPlace(problems: Problems, parts: CheckedParts, path: string, zone: string): void {
+  checkZone(problems, path, zone, parts.region, parts.zones);
+  if (!parts.adopts && parts.zones.belongs(zone, parts.region)) {
+    parts.checkZone?.(problems, path, zone);
+  }
 }
 
 function checkSpec(problems: Problems, parts: CheckedParts, spec: NodePoolSpec): void {

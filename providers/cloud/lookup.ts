@@ -8,7 +8,13 @@ import { Problems } from "../../src/model/errors";
  *
  * @param look starts the look-up; its failure becomes a RunError, which is printed without a stack trace
  */
-export function lookUp<T>(subject: string, path: string, given: string, what: string, look: () => Promise<T>): pulumi.Output<pulumi.Unwrap<T>> {
+export function lookUp<T>(
+  subject: string,
+  path: string,
+  given: string,
+  what: string,
+  look: () => Promise<T>,
+): pulumi.Output<pulumi.Unwrap<T>> {
   return pulumi.output(
     look().catch((error: unknown) => {
       const problems = new Problems(subject);

@@ -2,29 +2,39 @@
 import * as pulumi from "@pulumi/pulumi";
 import { MeshInputError, Problems } from "../../src/model/errors";
 
+/** A destination of routes. */
+export interface ServerlessHandle<Destination> {
+  /** A member of a route's `to`, for example `{ lambda: handle.destination }`; plain, because routes are checked before anything is made. */
+  destination: Destination;
+  /** `dependsOn` of the routes, so that none leads to a function that is not there; empty where the function is there already. */
+  dependsOn: pulumi.Resource[];
+}
+
 /**
- * Stops the update where a resource is called otherwise than the destination that was made for it.
+ * A destination from plain names. Where its resource is given, the update stops if that turns out to be called otherwise.
  *
- * @param subject for messages, for example `lambdaDestination "scale"`
- * @param given what the destination says
- * @param found what the resource says
+ * @param subject for messages, for example `lambda "scale"`
+ * @param names property → what the destination says and what the resource says
  */
-export function sameNames<K extends string>(
+export function serverlessHandle<Destination>(
   subject: string,
-  given: Readonly<Record<K, string>>,
-  found: pulumi.Output<Partial<Record<K, string>>>,
-): void {
-  found.apply((actual) => {
+  destination: Destination,
+  resource?: pulumi.Resource,
+  names: Readonly<Record<string, readonly [given: string, found: pulumi.Output<string | undefined>]>> = {},
+): ServerlessHandle<Destination> {
+  const paths = Object.keys(names);
+  pulumi.all(paths.map((path) => names[path]?.[1])).apply((found) => {
     const problems = new Problems(subject);
-    for (const [key, value] of Object.entries<string>(given)) {
-      const other: unknown = (actual as Partial<Record<string, string>>)[key];
-      if (other !== undefined && other !== value) {
-        problems.add(key, value, `the resource says ${JSON.stringify(other)}`);
+    paths.forEach((path, index) => {
+      const given = names[path]?.[0];
+      if (found[index] !== undefined && found[index] !== given) {
+        problems.add(path, given, `the resource says ${JSON.stringify(found[index])}`);
       }
-    }
+    });
     if (problems.any) {
       // RunError is printed without a stack trace, wherever in an Output it is thrown.
       throw new pulumi.RunError(new MeshInputError(subject, problems.all).message);
     }
   });
+  return { destination, dependsOn: resource === undefined ? [] : [resource] };
 }
