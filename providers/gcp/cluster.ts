@@ -129,25 +129,29 @@ function controlPlane(options: GcpProviderOptions, create: GcpClusterCreateOptio
   };
 }
 
-function adoptCluster(name: string, options: GcpProviderOptions, opts: pulumi.CustomResourceOptions): FoundCluster {
+/** What Google says of the cluster that is there. */
+export async function findCluster(options: GcpProviderOptions, opts: pulumi.InvokeOptions): Promise<container.GetClusterResult> {
   const { project, region } = options;
-  const clusterName = clusterNameOf(options);
   const location = options.cluster.existing?.location ?? region;
-  const invokeOptions = opts.parent === undefined ? {} : { parent: opts.parent };
-  const what = `a GKE cluster in ${location} of project ${project}`;
-  const found = lookUp("gcpProvider", "cluster.existing.name", clusterName, what, async () => {
-    const cluster = await container.getCluster({ name: clusterName, location, project }, invokeOptions);
-    // Google's provider answers the look-up of a cluster that is not there with an empty one.
-    if (!cluster.endpoint) {
-      throw new Error("the answer is empty");
-    }
-    return cluster;
-  });
+  const cluster = await container.getCluster({ name: clusterNameOf(options), location, project }, opts);
+  // Google's provider answers the look-up of a cluster that is not there with an empty one.
+  if (!cluster.endpoint) {
+    throw new Error("the answer is empty");
+  }
+  return cluster;
+}
+
+function adoptCluster(name: string, options: GcpProviderOptions, opts: pulumi.CustomResourceOptions): FoundCluster {
+  const location = options.cluster.existing?.location ?? options.region;
+  const what = `a GKE cluster in ${location} of project ${options.project}`;
+  const found = lookUp("gcpProvider", "cluster.existing.name", clusterNameOf(options), what, () =>
+    findCluster(options, opts.parent === undefined ? {} : { parent: opts.parent }),
+  );
   const account = options.nodes?.adopt === true ? undefined : nodeAccount(name, options, opts);
   const authority = found.apply((cluster) => cluster.masterAuths[0]?.clusterCaCertificate ?? "");
   return {
     handle: doorOf(name, options, location, found.endpoint, authority, opts),
-    name: clusterName,
+    name: clusterNameOf(options),
     location,
     ...(account === undefined ? {} : { serviceAccount: account.email }),
     dependsOn: account?.dependsOn ?? [],

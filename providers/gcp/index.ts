@@ -6,11 +6,11 @@ import type { InstanceTable } from "../cloud/instance-choice";
 import type { NodeProvider } from "../provider";
 import { clusterNameOf, gcpCluster, type GcpCluster } from "./cluster";
 import { checkMachine, gcpTable, machineOf } from "./machine";
-import { createMeshNode } from "./node";
+import { createGcpNode } from "./node";
 import { checkGcpOptions } from "./check-options";
 import { defaultSystemType, type GcpProviderOptions, zoneRules } from "./options";
-import { createNodePool } from "./pool";
-import { checkSnapshotStore, createSnapshotStore } from "./snapshot-store";
+import { createGcpPool } from "./pool";
+import { checkGcpStore, createGcpStore } from "./snapshot-store";
 
 export { localDiskFolder } from "./machine";
 export * from "./serverless";
@@ -55,12 +55,12 @@ export function gcpProvider(options: GcpProviderOptions): NodeProvider {
     storeKind: "gcs",
     machineOf: (spec) => machineOf(table, spec),
     checkMachine: (spec) => checkMachine(table, spec),
-    checkStore: (request) => checkSnapshotStore(request, options),
+    checkStore: (request) => checkGcpStore(options, request),
     fixedCosts: () => fixedCosts(options, table),
     createCluster: (name, opts) => gcpCluster(name, options, table, opts),
-    createNode: (name, request, cluster, opts) => createMeshNode(name, request, options, cluster, opts),
-    createPool: (name, request, cluster, opts) => createNodePool(name, request, options, cluster, opts),
-    createStore: (name, request, _cluster, opts) => createSnapshotStore(name, request, options, opts),
+    createNode: (name, request, cluster, opts) => createGcpNode(name, options, cluster, request, opts),
+    createPool: (name, request, cluster, opts) => createGcpPool(name, options, cluster, request, opts),
+    createStore: (name, request, _cluster, opts) => createGcpStore(name, options, request, opts),
   });
 }
 

@@ -3,6 +3,7 @@ import { parseQuantity } from "../../src/model/quantity";
 import { Problems, type InputProblem } from "../../src/model/errors";
 import { ofFamilies } from "../cloud/families";
 import { chooseInstanceType, type InstanceChoice, type InstanceTable } from "../cloud/instance-choice";
+import { checkKubeletLabels } from "../cloud/kubelet-labels";
 import type { NodePoolSpec } from "../provider";
 import { machineTypes, priceUnit } from "./instance-types";
 import { checkKey, machinePattern } from "./options";
@@ -29,7 +30,8 @@ const imageFamilies = ["COS_CONTAINERD", "UBUNTU_CONTAINERD"];
 export function machineOf(table: InstanceTable, spec: NodePoolSpec): InstanceChoice {
   const bytes = (spec.localDisks ?? []).reduce((sum, disk) => sum + (parseQuantity(disk.size) ?? 0), 0);
   const count = Math.ceil(bytes / diskBytes);
-  const localDisks = Array.from({ length: count }, () => ({ size: String(Math.ceil(bytes / count)) }));
+  // In whole GB, as the table has them.
+  const localDisks = Array.from({ length: count }, () => ({ size: `${Math.floor(bytes / count / 1e9)}G` }));
   return chooseInstanceType(table, { ...spec, localDisks });
 }
 
@@ -50,11 +52,6 @@ export function checkMachine(table: InstanceTable, spec: NodePoolSpec): InputPro
       );
     }
   });
-  Object.keys(spec.labels ?? {}).forEach((key) => {
-    // https://cloud.google.com/kubernetes-engine/docs/how-to/creating-managing-labels
-    if (/(^|\.)(kubernetes|k8s)\.io\//.test(key)) {
-      problems.add(`spec.labels[${JSON.stringify(key)}]`, key, "GKE refuses node labels of kubernetes.io and k8s.io that are not its own");
-    }
-  });
+  checkKubeletLabels(problems, "spec.labels", spec.labels);
   return [...problems.all];
 }

@@ -34,20 +34,19 @@ export const gentleChanges = {
  * What cannot be changed in place is part of the pool's name (`generation`): the new pool is there before the old one is cordoned, drained and removed. GKE
  * upgrades one node pool after the other, so its own upgrades take one mesh node at a time, too.
  */
-export function createMeshNode(
+export function createGcpNode(
   name: string,
-  request: MeshNodeRequest,
   options: GcpProviderOptions,
   cluster: GcpCluster,
+  request: MeshNodeRequest,
   opts: ChildOptions,
 ): MeshNodeHandle {
   const { spec } = request;
   const config = specConfig(cluster.table, spec);
-  const hash = generation({ ...config, zone: spec.zone });
   const pool = new container.NodePool(
     `${name}-pool`,
     {
-      name: generationName(maxPoolName, [request.mesh, request.nodeName], hash),
+      name: meshPoolName(cluster.table, request),
       project: options.project,
       location: cluster.location,
       cluster: cluster.name,
@@ -60,6 +59,11 @@ export function createMeshNode(
   );
   cluster.order.add(pool);
   return { kubernetesNodeName: pulumi.output(undefined), providerId: pool.id, ready: pool.id.apply(() => true) };
+}
+
+/** The physical name of a mesh node's pool: another one for another machine. */
+export function meshPoolName(table: InstanceTable, { mesh, nodeName, spec }: MeshNodeRequest): string {
+  return generationName(maxPoolName, [mesh, nodeName], generation({ ...specConfig(table, spec), zone: spec.zone }));
 }
 
 /** The part of a node config that forces another machine; plain. */

@@ -117,8 +117,8 @@ export const defaultServiceCidr = "10.127.0.0/20";
 export const defaultSystemType = "e2-standard-2";
 
 /** The user's labels and ours. */
-export function labelsOf(options: GcpProviderOptions): Record<string, string> {
-  return { ...options.tags, "managed-by": "compute-mesh" };
+export function labelsOf(options: GcpProviderOptions, more: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return { ...options.tags, "managed-by": "compute-mesh", ...more };
 }
 
 export const regionRule = "a region of Google Cloud is allowed, for example europe-west4";

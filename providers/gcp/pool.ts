@@ -16,11 +16,11 @@ import type { GcpProviderOptions } from "./options";
  * The limits are of the whole pool. The number at the start is one of every zone in GKE, so it is rounded down and the autoscaler adds the rest; it counts
  * once and is ignored later, because the autoscaler owns the number from then on.
  */
-export function createNodePool(
+export function createGcpPool(
   name: string,
-  request: NodePoolRequest,
   options: GcpProviderOptions,
   cluster: GcpCluster,
+  request: NodePoolRequest,
   opts: ChildOptions,
 ): NodePoolHandle {
   const { spec, zones, minNodes, maxNodes, initialNodes = minNodes } = request;

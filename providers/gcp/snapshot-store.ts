@@ -20,10 +20,10 @@ const secondsPerDay = 24 * 60 * 60;
  * What is removed or overwritten stays for `recoveryDays` as a noncurrent version. Soft deletion, which would keep it a second time, is off. A key of Cloud KMS
  * must let the project's Cloud Storage service agent use it (https://cloud.google.com/storage/docs/encryption/using-customer-managed-keys).
  */
-export function createSnapshotStore(
+export function createGcpStore(
   name: string,
-  request: SnapshotStoreRequest,
   options: GcpProviderOptions,
+  request: SnapshotStoreRequest,
   opts: ChildOptions,
 ): SnapshotStoreHandle {
   const { project, region } = options;
@@ -45,7 +45,7 @@ export function createSnapshotStore(
       ...(objectLockDays === undefined
         ? {}
         : { retentionPolicy: { retentionPeriod: String(objectLockDays * secondsPerDay), isLocked: true } }),
-      labels: labelsOf(options),
+      labels: labelsOf(options, { "compute-mesh-holds-data": "snapshots" }),
     },
     { ...opts, ...dataOptions(request.dataProtection ?? options.dataProtection) },
   );
@@ -81,7 +81,7 @@ export function createSnapshotStore(
 }
 
 /** What is wrong with a store; paths are relative to the request. */
-export function checkSnapshotStore(request: SnapshotStoreRequest, options: GcpProviderOptions): InputProblem[] {
+export function checkGcpStore(options: GcpProviderOptions, request: SnapshotStoreRequest): InputProblem[] {
   const problems = new Problems("snapshotStore");
   problems.addAll("", checkStoreRequest(request));
   if (request.region !== undefined) {
