@@ -53,7 +53,7 @@ export function describeCloudStack(one: CloudCase): void {
     const named = (name: string): ExportedResource => {
       const found = (state.deployment.resources ?? []).filter(({ urn }) => nameOf(urn) === name);
       expect(found).toHaveLength(1);
-      return found[0] as ExportedResource;
+      return found[0];
     };
 
     it(
@@ -107,7 +107,7 @@ export function describeCloudStack(one: CloudCase): void {
       for (const node of nodes) {
         expect(closure(state, node.urn)).toContain(cluster?.urn);
       }
-      const below = closure(state, (cluster as ExportedResource).urn);
+      const below = closure(state, (cluster).urn);
       for (const type of one.networkTypes) {
         expect([...below].some((urn) => urn.includes(`${type}::`))).toBe(true);
       }
@@ -181,7 +181,7 @@ export function describeCloudStack(one: CloudCase): void {
         const cluster = at(({ type }) => type === one.clusterType);
         const network = at(({ type }) => one.networkTypes.includes(type));
         expect(Math.max(...workloads)).toBeLessThan(Math.min(...nodes));
-        expect(Math.max(...nodes, ...at(({ type }) => type.startsWith("kubernetes:")))).toBeLessThan(cluster[0] as number);
+        expect(Math.max(...nodes, ...at(({ type }) => type.startsWith("kubernetes:")))).toBeLessThan(cluster[0]);
         expect(cluster[0]).toBeLessThan(Math.min(...network));
         expect(cloud.world.all().map(({ token, id }) => `${token} ${id}`)).toEqual([]);
       },
@@ -223,7 +223,7 @@ function closure(state: ExportedState, urn: string): Set<string> {
       return;
     }
     seen.add(each);
-    const resource = byUrn.get(each) as (ExportedResource & { dependencies?: string[] }) | undefined;
+    const resource = byUrn.get(each);
     const provider = resource === undefined ? "" : providerOf(resource).replace(/::[^:]+$/, "");
     [...(resource?.dependencies ?? []), ...(provider === "" ? [] : [provider])].forEach(visit);
   };
