@@ -40,5 +40,5 @@ export function createGcpPool(
     },
     pulumi.mergeOptions({ dependsOn: cluster.dependsOn, ignoreChanges: ["initialNodeCount", "nodeCount"] }, opts),
   );
-  return { selector: poolSelector(request), taints: spec.taints ?? [], ready: pool.id.apply(() => true) };
+  return { selector: poolSelector(request), taints: spec.taints ?? [], ready: pool.id.apply(() => true), dependsOn: [pool] };
 }
