@@ -12,9 +12,15 @@ function digitsRule(prefix: string, replacedBy: readonly string[], more: Partial
   return { id: (_inputs, digits) => `${prefix}-${digits}`, ...regional(replacedBy), ...more };
 }
 
-/** A resource whose id is its name. */
-function namedRule(property: string, replacedBy: readonly string[], outputs?: Rule["outputs"]): Rule {
-  return { id: (inputs) => text(inputs, property), autoname: property, outputs, ...regional([property, ...replacedBy]) };
+/** A resource whose id is its name: the one given, or a prefix that AWS completes. */
+function namedRule(property: string, replacedBy: readonly string[], outputs: (made: Made) => JsonMap = () => ({})): Rule {
+  const prefix = `${property}Prefix`;
+  return {
+    id: (inputs, digits) => text(inputs, property) || `${text(inputs, prefix)}${digits}`,
+    autoname: property,
+    ...regional([property, prefix, ...replacedBy]),
+    outputs: (made) => ({ [property]: made.id, ...outputs(made) }),
+  };
 }
 
 /** A resource that is a part of another: its id is made of the inputs that replace it. */
@@ -88,14 +94,14 @@ const launchTemplate = digitsRule("lt", ["name", "namePrefix"], {
   unknownOnUpdate: ["latestVersion"],
 });
 
-const bucket = namedRule("bucket", ["bucketPrefix", "objectLockEnabled"], ({ id, inputs }) => ({
+const bucket = namedRule("bucket", ["objectLockEnabled"], ({ id, inputs }) => ({
   arn: `arn:aws:s3:::${id}`,
   bucketRegion: text(inputs, "region") || "eu-west-1",
   bucketRegionalDomainName: `${id}.s3.eu-west-1.amazonaws.com`,
 }));
-const partOfBucket: Rule = { id: (inputs) => text(inputs, "bucket"), ...regional(["bucket", "expectedBucketOwner"]) };
+const partOfBucket: Rule = { part: true, id: (inputs) => text(inputs, "bucket"), ...regional(["bucket", "expectedBucketOwner"]) };
 
-const role = namedRule("name", ["namePrefix", "path"], ({ id, digits }) => ({
+const role = namedRule("name", ["path"], ({ id, digits }) => ({
   arn: globalArn("iam", `role/${id}`),
   uniqueId: `AROA${digits.toUpperCase()}`,
 }));
@@ -161,12 +167,13 @@ export const aws: Cloud = {
     "aws:kms/key:Key": digitsRule("key", ["customerMasterKeySpec", "keyUsage", "multiRegion"], {
       outputs: ({ id }) => ({ arn: arn("kms", `key/${id}`), keyId: id }),
     }),
-    "aws:kms/alias:Alias": namedRule("name", ["namePrefix"]),
+    "aws:kms/alias:Alias": namedRule("name", []),
   },
   functions: {
     "aws:eks/getCluster:getCluster": (args, world) => {
       const name = text(args, "name");
-      return { ...world.need("aws:eks/cluster:Cluster", name).outputs, id: name };
+      const { certificateAuthority, ...outputs } = world.need("aws:eks/cluster:Cluster", name).outputs;
+      return { ...outputs, certificateAuthorities: [certificateAuthority ?? null], id: name };
     },
   },
 };

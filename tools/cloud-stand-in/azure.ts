@@ -4,6 +4,7 @@
  */
 import { type JsonMap, textAt } from "../kubernetes-provider/json";
 import { type Cloud, type Made, type Rule, text } from "./rule";
+import type { Entry, World } from "./world";
 
 const subscription = "/subscriptions/00000000-0000-0000-0000-000000000000";
 
@@ -14,13 +15,17 @@ const subscription = "/subscriptions/00000000-0000-0000-0000-000000000000";
 function pathRule(path: string, replacedBy: readonly string[] = [], outputs: (made: Made) => JsonMap = () => ({})): Rule {
   const whole = `/resourceGroups/{resourceGroupName}${path}`;
   const keys = [...whole.matchAll(/\{(\w+)\}/g)].map(([, key = ""]) => key);
-  const id = (inputs: JsonMap): string => `${subscription}${whole.replace(/\{(\w+)\}/g, (_all, key: string) => text(inputs, key))}`;
   return {
-    id,
+    id: (inputs) => idOf(path, inputs),
     autoname: keys.at(-1),
     replacedBy: [...keys, "location", ...replacedBy],
     outputs: (made) => ({ name: made.id.split("/").at(-1), type: "played", ...outputs(made) }),
   };
+}
+
+function idOf(path: string, inputs: JsonMap): string {
+  const whole = `/resourceGroups/{resourceGroupName}${path}`;
+  return `${subscription}${whole.replace(/\{(\w+)\}/g, (_all, key: string) => text(inputs, key))}`;
 }
 
 /** A resource that belongs to any other, by its whole id. */
@@ -52,6 +57,22 @@ function clusterOutputs({ inputs, digits }: Made): JsonMap {
   };
 }
 
+const clusterToken = "azure-native:containerservice:ManagedCluster";
+
+/** @throws Error where there is no such cluster */
+function clusterOf(args: JsonMap, world: World): Entry {
+  return world.need(clusterToken, idOf(cluster, args));
+}
+
+/** AKS gives its address and certificate in a kubeconfig alone. */
+function credentials(args: JsonMap, world: World): JsonMap {
+  const { outputs } = clusterOf(args, world);
+  const authority = Buffer.from("certificate").toString("base64");
+  const server = `https://${textAt(outputs, "privateFQDN")}:443`;
+  const kubeconfig = `apiVersion: v1\nclusters:\n- cluster:\n    certificate-authority-data: ${authority}\n    server: ${server}\n  name: c\nkind: Config\n`;
+  return { kubeconfigs: [{ name: "clusterUser", value: Buffer.from(kubeconfig).toString("base64") }] };
+}
+
 export const azure: Cloud = {
   name: "azure-native",
   nameSeparator: "",
@@ -68,7 +89,7 @@ export const azure: Cloud = {
       "sku",
     ]),
     "azure-native:network:NetworkSecurityGroup": pathRule(`${network}/networkSecurityGroups/{networkSecurityGroupName}`),
-    "azure-native:containerservice:ManagedCluster": pathRule(
+    [clusterToken]: pathRule(
       cluster,
       ["diskEncryptionSetID", "dnsPrefix", "fqdnSubdomain", "linuxProfile", "networkProfile", "nodeResourceGroup", "windowsProfile"],
       clusterOutputs,
@@ -101,5 +122,12 @@ export const azure: Cloud = {
       `${storage}/blobServices/default/containers/{containerName}/immutabilityPolicies/{immutabilityPolicyName}`,
     ),
     "azure-native:storage:ManagementPolicy": pathRule(`${storage}/managementPolicies/{managementPolicyName}`),
+  },
+  functions: {
+    "azure-native:containerservice:getManagedCluster": (args, world) => {
+      const { id, outputs } = clusterOf(args, world);
+      return { ...outputs, id };
+    },
+    "azure-native:containerservice:listManagedClusterUserCredentials": credentials,
   },
 };

@@ -140,9 +140,9 @@ function reach(cluster: Cluster, world: World): string {
   return server;
 }
 
-/** Some clouds give the address of the API server without its scheme. */
+/** Some clouds give the address of the API server without its scheme and port. */
 function serves(outputs: JsonMap, server: string): boolean {
-  return holdsText(outputs, server) || holdsText(outputs, server.replace(/^https:\/\//, ""));
+  return holdsText(outputs, server) || holdsText(outputs, new URL(server).hostname);
 }
 
 const key = (server: string, id: string): string => `${server} ${id}`;

@@ -11,7 +11,8 @@ export const defaultsKey = "__defaults";
 /** The inputs with an automatic name: that of before, else the resource's own with digits. */
 export function named(cloud: Cloud, rule: Rule, news: JsonMap, olds: JsonMap, ownName: string, digits: string): JsonMap {
   const property = rule.autoname;
-  if (property === undefined || news[property] !== undefined) {
+  // Where the program gives the beginning of a name, the cloud completes it.
+  if (property === undefined || news[property] !== undefined || news[`${property}Prefix`] !== undefined) {
     return news;
   }
   const kept = isAutonamed(rule, olds) ? olds[property] : undefined;

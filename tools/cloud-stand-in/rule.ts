@@ -12,6 +12,8 @@ export interface Rule {
   autoname?: string;
   /** The id, from inputs and from digits that are this resource's own. */
   id: (inputs: JsonMap, digits: string) => string;
+  /** The id is that of the resource it is a part of, so that naming it is no use of this one. Default: false. */
+  part?: boolean;
   /** What the cloud adds to the inputs. Default: nothing. */
   outputs?: (made: Made) => JsonMap;
   /** Outputs that the real provider announces as unknown whenever the resource is updated. Default: none. */

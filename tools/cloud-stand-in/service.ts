@@ -34,7 +34,7 @@ export function cloudHandlers(cloud: Cloud, world: World, version: string): grpc
     create: unary((request: messages.CreateRequest) => create(cloud, world, request)),
     update: unary((request: messages.UpdateRequest) => update(cloud, world, request)),
     read: unary((request: messages.ReadRequest) => read(world, request)),
-    delete: unary((request: messages.DeleteRequest) => remove(world, tokenOf(request.getUrn()), request)),
+    delete: unary((request: messages.DeleteRequest) => remove(cloud, world, request)),
     invoke: unary((request: messages.InvokeRequest) => invoke(cloud, world, request)),
     cancel: unary(() => new Empty()),
   };
@@ -118,10 +118,10 @@ function read(world: World, request: messages.ReadRequest): messages.ReadRespons
     .setInputs(toStruct(known ? inputs : found.inputs));
 }
 
-function remove(world: World, token: string, request: messages.DeleteRequest): Empty {
-  const id = request.getId();
+function remove(cloud: Cloud, world: World, request: messages.DeleteRequest): Empty {
+  const [token, id] = [tokenOf(request.getUrn()), request.getId()];
   const found = world.need(token, id);
-  const user = world.all().find((entry) => entry !== found && uses(entry, found));
+  const user = ruleOf(cloud, token).part ? undefined : world.all().find((entry) => uses(entry, found));
   if (user) {
     throw new Error(`${token} ${id} is still used by ${user.token} ${user.id}`);
   }
