@@ -48,5 +48,5 @@ export function createAwsPool(
     },
     { ...opts, ignoreChanges: [...(opts.ignoreChanges ?? []), ...scaled], dependsOn: cluster.dependsOn },
   );
-  return { selector: poolSelector(request), taints: spec.taints ?? [], ready: group.id.apply(() => true) };
+  return { selector: poolSelector(request), taints: spec.taints ?? [], ready: group.id.apply(() => true), dependsOn: [group] };
 }

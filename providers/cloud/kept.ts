@@ -24,6 +24,12 @@ export class Kept<T> {
     return this.value;
   }
 
+  /** Like `keep`, for a provider that can come to the same cluster several times: the last one counts. */
+  public replace(value: T): T {
+    this.value = value;
+    return value;
+  }
+
   /** @throws MeshInputError where `createCluster` has not been called */
   public get(call: string, name: string): T {
     if (this.value === undefined) {

@@ -1,4 +1,5 @@
 /** The plain part of a ComputeMesh: every part's args linked by facts and checked, before anything is created. */
+import type { MeshNodeRequest } from "../../providers/provider";
 import { joinPath, keyPath, Problems } from "../model/errors";
 import type { SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
 import { sortedEntries } from "../model/names";
@@ -18,6 +19,8 @@ import {
   unknownService,
   unknownShardMap,
 } from "./compute-mesh-checks";
+import { checkServicePool, type PlannedPool, planCosts, planPools } from "./compute-mesh-cloud";
+import { type DataLinks, type PlannedGroup, type PlannedStore, planSnapshotGroups } from "./compute-mesh-snapshots";
 import { placeShards } from "./compute-mesh-placement";
 import { type ComputeMeshNodeArgs, normalizeComputeMeshNode } from "./compute-mesh-node";
 import type { GlooRoutesArgs } from "./gloo-routes";
@@ -27,8 +30,6 @@ import { normalizeLocalDb } from "./local-db-plan";
 import type { ShardedIngestArgs } from "./sharded-ingest";
 import { planTopics } from "./sharded-ingest-checks";
 import { normalizeShardedIngest } from "./sharded-ingest-plan";
-import type { SnapshotGroupArgs } from "./snapshot-group";
-import { normalizeSnapshotGroup } from "./snapshot-group-plan";
 import type { VersionedServiceArgs } from "./versioned-service";
 import { normalizeVersionedService } from "./versioned-service-plan";
 
@@ -50,11 +51,17 @@ export interface ComputeMeshPlan {
   /** The lock file as it should be, where it is to be written. */
   lockText: string | undefined;
   topics: ComputeMeshArgs["topics"];
+  /** Sorted by zone: a cloud goes on to the next zone when the last one is done. */
   nodes: Part<ComputeMeshNodeArgs>[];
+  pools: PlannedPool[];
+  /** Snapshot stores that the provider makes. */
+  stores: PlannedStore[];
+  /** What was chosen and what it costs, as lines to read. */
+  notes: string[];
   database: Part<LocalDbDaemonSetArgs>;
   ingest: Part<ShardedIngestArgs>;
-  snapshotGroups: Part<SnapshotGroupArgs>[];
-  services: Part<VersionedServiceArgs>[];
+  snapshotGroups: PlannedGroup[];
+  services: (Part<VersionedServiceArgs> & { pool?: string })[];
   /** One, or none where the mesh has no routes. */
   routes: Part<GlooRoutesArgs>[];
   summary: MeshSummary;
@@ -76,6 +83,7 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     args: { ...entry, nodeName, mesh: name, nodeProvider: args.nodeProvider },
   }));
   const facts = planNodes(problems, name, args, nodes);
+  const pools = planPools(problems, name, args);
   attempt(
     problems,
     () => checkTopics(args),
@@ -98,8 +106,9 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
   const db = databaseFacts ?? unknownDatabase;
   const tending = tendingGroup(problems, args);
   const { deadLetterTopic } = args.ingest ?? {};
+  const stores: PlannedStore[] = [];
   const groupLinks = { ...data, database: db, ...(deadLetterTopic === undefined ? {} : { deadLetterTopic }) };
-  const groups = planSnapshotGroups(problems, name, args, groupLinks, tending);
+  const groups = planSnapshotGroups(problems, name, args, groupLinks, tending, stores);
   const ingest = planIngest(problems, name, args, { ...data, database: db }, groups.find((group) => group.key === tending)?.facts);
   // With so many replicas no number of pods is too small for the stand-in.
   const serviceMap = placement ? map : { ...map, replicas: links.nodes.length };
@@ -107,6 +116,7 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
   const serviceFacts = services.map((one) => one.facts);
   const routes = planRoutes(problems, name, args, namespace, serviceFacts);
   problems.throwIfAny();
+  const { costs, machines, notes } = planCosts(args.nodeProvider, { nodes: nodes.map(requestOf), pools, stores });
 
   return {
     namespace,
@@ -116,7 +126,10 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     moves: placement?.moves ?? [],
     lockText: placement?.lockText,
     topics: data.topics,
-    nodes,
+    nodes: [...nodes].sort((a, b) => (zoneOf(a) === zoneOf(b) ? 0 : zoneOf(a) < zoneOf(b) ? -1 : 1)),
+    pools,
+    stores,
+    notes,
     database,
     ingest,
     snapshotGroups: groups,
@@ -134,6 +147,8 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
       snapshotGroups: groups.map((group) => ({ key: group.key, facts: group.facts })),
       services: serviceFacts.filter((one) => one !== undefined),
       routes: routes?.facts.routes ?? [],
+      machines,
+      costs,
     }),
   };
 }
@@ -147,6 +162,14 @@ function planNodes(problems: Problems, name: string, args: ComputeMeshArgs, node
   return facts.map((one, index) => one ?? unknownNode(name, index, right));
 }
 
+function zoneOf(node: Part<ComputeMeshNodeArgs>): string {
+  return node.args.spec.zone;
+}
+
+function requestOf(node: Part<ComputeMeshNodeArgs>): MeshNodeRequest {
+  return normalizeComputeMeshNode(node.name, node.args);
+}
+
 function nodePath(node: Part<ComputeMeshNodeArgs> | undefined): string {
   return keyPath("nodes", node?.args.nodeName ?? "");
 }
@@ -157,34 +180,11 @@ function checkTopics(args: ComputeMeshArgs): void {
   problems.throwIfAny();
 }
 
-type DataLinks = Pick<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
-type GroupLinks = DataLinks & Pick<SnapshotGroupArgs, "deadLetterTopic">;
 type ServiceLinks = Pick<VersionedServiceArgs, "namespace" | "nodes" | "shardMap" | "database">;
-interface PlannedGroup extends Part<SnapshotGroupArgs> {
-  key: string;
-  facts: SnapshotGroupFacts;
-}
 interface PlannedService extends Part<VersionedServiceArgs> {
+  /** Key of the pool of its gatherers. */
+  pool?: string;
   facts: VersionedServiceFacts | undefined;
-}
-
-/** @param tending key of the group that keeps the databases */
-function planSnapshotGroups(
-  problems: Problems,
-  name: string,
-  args: ComputeMeshArgs,
-  links: GroupLinks,
-  tending: string | undefined,
-): PlannedGroup[] {
-  return sortedEntries(args.snapshots ?? {}).map(([key, own]) => {
-    const path = keyPath("snapshots", key);
-    const tends = key === tending ? { tendsShards: true } : {};
-    const part = { key, name: `${name}-snapshots-${key}`, args: { ...own, ...tends, ...links } };
-    checkDecided(problems, path, own, { ...links, deadLetterTopic: undefined });
-    const place = (own: string): string => (own === "deadLetterTopic" ? "ingest.deadLetterTopic" : below(path, ["topics", "kafka"])(own));
-    const facts = attempt(problems, () => normalizeSnapshotGroup(part.name, part.args).facts, place);
-    return { ...part, facts: facts ?? unknownGroup(part.name, own, undefined) };
-  });
 }
 
 /** @param restoreFrom facts of the group that keeps the databases */
@@ -216,8 +216,9 @@ function planServices(
   links: ServiceLinks,
   groups: PlannedGroup[],
 ): PlannedService[] {
-  return sortedEntries(args.services ?? {}).map(([key, { snapshotGroup, ...own }]) => {
+  return sortedEntries(args.services ?? {}).map(([key, { snapshotGroup, pool, ...own }]) => {
     const path = keyPath("services", key);
+    checkServicePool(problems, path, pool, args, own.answers);
     checkDecided(problems, path, own, { ...links, shardMap: undefined, serviceName: key });
     const group = groups.find((one) => one.key === snapshotGroup);
     if (!group) {
@@ -227,7 +228,7 @@ function planServices(
     const facts = group?.facts ?? unknownGroup("unknown", undefined, own);
     const part = { name: `${name}-service-${key}`, args: { ...own, ...links, serviceName: key, snapshotGroup: facts } };
     const service = attempt(problems, () => normalizeVersionedService(part.name, part.args).facts, below(path));
-    return { ...part, facts: service ?? unknownService(key, own, facts) };
+    return { ...part, ...(pool === undefined ? {} : { pool }), facts: service ?? unknownService(key, own, facts) };
   });
 }
 

@@ -34,19 +34,26 @@ export function joinCostLines(lines: readonly CostLine[]): CostLine[] {
   return [...joined.values()];
 }
 
-/** The lines as a table to read: `2 × m7gd.2xlarge  mesh nodes  price class 2 × 8.9 = 17.8`. */
+/** The lines to read, for example `mesh nodes: 2 × m7gd.2xlarge, price class 5.2 each, 10.5 in all (spot)`. */
 export function describeCosts(lines: readonly CostLine[]): string[] {
   return lines.map((line) => {
-    const count = line.maxCount === undefined ? String(line.count) : `${line.count} to ${line.maxCount}`;
-    const price = line.priceClass === undefined ? "" : `, price class ${round(line.priceClass)} each, ${total(line)} in all`;
+    const [count, each, all] = costNumbers(line);
+    const price = each === "" ? "" : `, price class ${each} each, ${all} in all`;
     return `${line.what}: ${count} × ${line.type}${price}${line.note === undefined ? "" : ` (${line.note})`}`;
   });
 }
 
-function total(line: CostLine): string {
-  const price = line.priceClass ?? 0;
-  const least = round(line.count * price);
-  return line.maxCount === undefined ? String(least) : `${least} to ${round(line.maxCount * price)}`;
+/** How many, the price class of one and of all of them, as text; the last two are empty where nothing is paid by the hour. */
+export function costNumbers(line: CostLine): [count: string, each: string, all: string] {
+  const { count, maxCount, priceClass } = line;
+  const range = (least: number, most: number | undefined): string => (most === undefined ? String(least) : `${least} to ${most}`);
+  return priceClass === undefined
+    ? [range(count, maxCount), "", ""]
+    : [
+        range(count, maxCount),
+        String(round(priceClass)),
+        range(round(count * priceClass), maxCount === undefined ? undefined : round(maxCount * priceClass)),
+      ];
 }
 
 function round(number: number): number {
