@@ -23,6 +23,7 @@ import {
   defaultSystemType,
   systemZones,
   tagsOf,
+  tagsOfTheDay,
   zoneNumber,
 } from "./options";
 
@@ -109,7 +110,7 @@ function createCluster(
   const identity = new UserAssignedIdentity(
     `${name}-identity`,
     { resourceGroupName: options.resourceGroup, location: options.location, tags: tagsOf(options) },
-    opts,
+    { ...opts, ...tagsOfTheDay },
   );
   // Load balancers take addresses of the subnet; the cluster's identity may do nothing else.
   const role = new RoleAssignment(

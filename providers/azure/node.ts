@@ -34,11 +34,14 @@ export function createAzureNode(
       availabilityZones: [zoneNumber(spec.zone)],
       nodeLabels: meshNodeLabels(request),
     },
-    pulumi.mergeOptions({ dependsOn: [...cluster.dependsOn, ...cluster.order.enter(spec.zone)] }, opts),
+    pulumi.mergeOptions({ ...newBeforeOld, dependsOn: [...cluster.dependsOn, ...cluster.order.enter(spec.zone)] }, opts),
   );
   cluster.order.add(pool);
   return { kubernetesNodeName: pool.id.apply(() => undefined), providerId: pool.id, ready: pool.id.apply(() => true) };
 }
+
+/** azure-native removes what has a name of its own before it makes the replacement (provider.go, Diff), unless it is told otherwise. */
+export const newBeforeOld = { deleteBeforeReplace: false };
 
 /**
  * The physical name of a pool: at most six letters and digits of its own name and six of a hash of its names and of all that forces other machines, because

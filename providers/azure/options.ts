@@ -146,3 +146,9 @@ export function resourceIdPattern(kind: string): RegExp {
   const path = types.map((type) => `${type}/[^/]+`).join("/");
   return new RegExp(`^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/${namespace.replace(".", "\\.")}/${path}$`, "i");
 }
+
+/**
+ * For identities: they carry the tags of the day they were made. In the preview of an update azure-native knows nothing of an identity's ids, and a right of an
+ * unknown identity is shown as one to be replaced.
+ */
+export const tagsOfTheDay = { ignoreChanges: ["tags"] };

@@ -6,7 +6,7 @@ import { poolSelector } from "../node-spec";
 import type { ChildOptions, NodePoolHandle, NodePoolRequest } from "../provider";
 import type { AzureCluster } from "./cluster";
 import { taintsOf } from "./machine";
-import { immutableOf, poolArgs, poolNameOf } from "./node";
+import { immutableOf, newBeforeOld, poolArgs, poolNameOf } from "./node";
 import { type AzureProviderOptions, zoneNumber } from "./options";
 
 /** Makes a pool over several zones. The number at the start counts once and is ignored later, because the autoscaler owns it from then on. */
@@ -31,7 +31,7 @@ export function createAzurePool(
       availabilityZones: zones.map(zoneNumber),
       nodeLabels: poolLabels(request),
     },
-    pulumi.mergeOptions({ dependsOn: cluster.dependsOn, ignoreChanges: ["count"] }, opts),
+    pulumi.mergeOptions({ ...newBeforeOld, dependsOn: cluster.dependsOn, ignoreChanges: ["count"] }, opts),
   );
   return { selector: poolSelector(request), taints: taintsOf(spec), ready: pool.id.apply(() => true), dependsOn: [pool] };
 }

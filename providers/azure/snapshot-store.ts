@@ -17,7 +17,7 @@ import { checkStoreRequest, defaultRecoveryDays } from "../cloud/store-request";
 import { checkOtherRegion } from "../cloud/zones";
 import type { ChildOptions, SnapshotStoreHandle, SnapshotStoreRequest } from "../provider";
 import type { AzureCluster } from "./cluster";
-import { type AzureProviderOptions, locationPattern, locationRule, tagsOf } from "./options";
+import { type AzureProviderOptions, locationPattern, locationRule, tagsOf, tagsOfTheDay } from "./options";
 
 /** Built-in role "Storage Blob Data Contributor", https://learn.microsoft.com/azure/role-based-access-control/built-in-roles. */
 const blobContributor = "/providers/Microsoft.Authorization/roleDefinitions/ba92f5b4-2d11-453d-a403-e96b0029c9fe";
@@ -64,7 +64,7 @@ export function createAzureStore(
   const identity = new UserAssignedIdentity(
     `${name}-identity`,
     { resourceGroupName: resourceGroup, location: options.location, tags: tagsOf(options) },
-    opts,
+    { ...opts, ...tagsOfTheDay },
   );
   const federation = new FederatedIdentityCredential(
     `${name}-federation`,
@@ -204,7 +204,8 @@ export function accountNameOf(options: AzureProviderOptions, { mesh, storeName, 
     location: region ?? options.location,
     mesh,
     storeName,
-    locks: objectLockDays !== undefined,
+    // Azure decides the days of a lock at creation.
+    objectLockDays: objectLockDays ?? 0,
   };
   return `${readable}${contentHash(identity).slice(0, 12)}`;
 }
