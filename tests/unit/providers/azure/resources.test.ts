@@ -2,8 +2,9 @@ import * as pulumi from "@pulumi/pulumi";
 import { azureProvider, type AzureProviderOptions } from "../../../../providers/azure";
 import { azureTable } from "../../../../providers/azure/machine";
 import { immutableOf, poolNameOf } from "../../../../providers/azure/node";
-import type { MeshNodeRequest, NodePoolRequest, SnapshotStoreRequest } from "../../../../providers/provider";
-import { type MockAnswers, type Recorder, startMocks, valueOf } from "../../../support/mocks";
+import type { MeshNodeRequest, SnapshotStoreRequest } from "../../../../providers/provider";
+import { dependenciesOf, makeWith, nodeRequest, partsOf, poolRequest, storeRequest } from "../../../support/cloud-requests";
+import { type MockAnswers, type Recorder, valueOf } from "../../../support/mocks";
 
 const subnetId = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/n";
 const options: AzureProviderOptions = {
@@ -19,12 +20,8 @@ const adopting: AzureProviderOptions = {
   cluster: { existing: { name: "shared", resourceGroup: "platform" } },
 };
 const tags = { team: "quotes", "managed-by": "compute-mesh" };
-const node = (nodeName: string, zone = "westeurope-1", spec: Partial<MeshNodeRequest["spec"]> = {}): MeshNodeRequest => ({
-  nodeName,
-  mesh: "quotes",
-  weight: 1,
-  spec: { zone, ...spec },
-});
+const node = (nodeName: string, zone = "westeurope-1", spec: Partial<MeshNodeRequest["spec"]> = {}): MeshNodeRequest =>
+  nodeRequest(nodeName, zone, spec);
 
 /** As `az aks get-credentials` writes it, in short. */
 const azureKubeconfig = [
@@ -53,30 +50,12 @@ const answers: MockAnswers = {
       : { ...inputs, oidcIssuerProfile: { issuerURL: "https://oidc/shared/" } },
 };
 
-class Mesh extends pulumi.ComponentResource {
-  public constructor() {
-    super("test:index:Mesh", "mesh");
-  }
-}
-
-const dependenciesOf = (recorder: Recorder, name: string): string[] =>
-  recorder
-    .named(name)
-    .options.dependencies.map((urn) => urn.split("::").pop() ?? "")
-    .sort();
-
 describe("a cluster that is made", () => {
-  const make = async (given: AzureProviderOptions = options): Promise<Recorder> => {
-    const recorder = await startMocks(answers);
-    azureProvider(given).createCluster("m", { parent: new Mesh() });
-    await recorder.settle();
-    return recorder;
-  };
+  const make = async (given: AzureProviderOptions = options): Promise<Recorder> => (await makeWith(azureProvider(given), answers)).recorder;
 
   it("has exactly these parts", async () => {
     const recorder = await make();
-    const parts = recorder.resources.filter(({ parent }) => parent === "mesh").map(({ type, name }) => `${type} ${name}`);
-    expect(parts.sort()).toEqual([
+    expect(partsOf(recorder)).toEqual([
       "azure-native:authorization:RoleAssignment m-network-role",
       "azure-native:containerservice:ManagedCluster m-aks",
       "azure-native:managedidentity:UserAssignedIdentity m-identity",
@@ -191,12 +170,8 @@ describe("a cluster that is made", () => {
 
 describe("a cluster that is there", () => {
   it("is looked up in its own resource group and not changed", async () => {
-    const recorder = await startMocks(answers);
-    const parent = new Mesh();
     const provider = azureProvider({ ...adopting, network: { existing: { subnetId } } });
-    const handle = provider.createCluster("m", { parent });
-    provider.createNode("n1", node("n1"), { parent });
-    await recorder.settle();
+    const { recorder } = await makeWith(provider, answers, { nodes: [node("n1")] });
     expect(recorder.childrenOf("mesh")).toEqual(["m-kubernetes", "n1-pool"]);
     expect(recorder.named("m-kubernetes").inputs.clusterIdentifier).toBe("azure/platform/shared");
     expect(recorder.named("n1-pool").inputs).toMatchObject({
@@ -205,31 +180,19 @@ describe("a cluster that is there", () => {
       vnetSubnetID: subnetId,
     });
     expect(recorder.named("n1-pool").inputs).not.toHaveProperty("orchestratorVersion");
-    expect(handle.name).toBe("shared");
   });
 
   it("keeps its nodes where they are adopted", async () => {
-    const recorder = await startMocks(answers);
-    const parent = new Mesh();
     const provider = azureProvider({ ...adopting, nodes: { adopt: true } });
-    provider.createCluster("m", { parent });
-    expect(await valueOf(provider.createNode("n1", node("n1"), { parent }).ready)).toBe(true);
-    await recorder.settle();
+    const { recorder } = await makeWith(provider, answers, { nodes: [node("n1")] });
     expect(recorder.childrenOf("mesh")).toEqual(["m-kubernetes"]);
     expect(provider.costs?.({ nodes: [node("n1")], pools: [], snapshotStores: [] })).toEqual([]);
   });
 });
 
 describe("a mesh node", () => {
-  const makeNodes = async (given: AzureProviderOptions, ...requests: MeshNodeRequest[]): Promise<Recorder> => {
-    const recorder = await startMocks(answers);
-    const parent = new Mesh();
-    const provider = azureProvider(given);
-    provider.createCluster("m", { parent });
-    requests.forEach((request) => provider.createNode(request.nodeName, request, { parent }));
-    await recorder.settle();
-    return recorder;
-  };
+  const makeNodes = async (given: AzureProviderOptions, ...nodes: MeshNodeRequest[]): Promise<Recorder> =>
+    (await makeWith(azureProvider(given), answers, { nodes })).recorder;
 
   it("is a pool of one in its zone, on its local disk, with its name as label, drained gently", async () => {
     const spec = {
@@ -313,23 +276,10 @@ describe("a mesh node", () => {
 });
 
 describe("a pool", () => {
-  const request: NodePoolRequest = {
-    poolName: "web",
-    mesh: "quotes",
-    zones: ["westeurope-1", "westeurope-3"],
-    spec: {},
-    minNodes: 1,
-    maxNodes: 9,
-    initialNodes: 5,
-  };
+  const request = poolRequest(["westeurope-1", "westeurope-3"]);
 
   it("leaves the number to the autoscaler", async () => {
-    const recorder = await startMocks(answers);
-    const parent = new Mesh();
-    const provider = azureProvider(options);
-    provider.createCluster("m", { parent });
-    const handle = provider.createPool?.("web", request, { parent });
-    await recorder.settle();
+    const { recorder, pool } = await makeWith(azureProvider(options), answers, { pool: request });
     expect(recorder.named("web-pool").inputs).toMatchObject({
       agentPoolName: expect.stringMatching(/^web[0-9a-f]{6}$/),
       enableAutoScaling: true,
@@ -340,13 +290,12 @@ describe("a pool", () => {
       nodeLabels: { "compute-mesh.dev/pool": "quotes-web" },
     });
     expect(recorder.named("web-pool").options.ignoreChanges).toEqual(["count"]);
-    expect(handle?.selector).toEqual({ "compute-mesh.dev/pool": "quotes-web" });
-    expect(handle?.dependsOn).toHaveLength(1);
+    expect(pool?.selector).toEqual({ "compute-mesh.dev/pool": "quotes-web" });
+    expect(pool?.dependsOn).toHaveLength(1);
   });
 
   it("is in the notes of costs with the rest", () => {
-    const store: SnapshotStoreRequest = { storeName: "nightly", mesh: "quotes", namespace: "quotes", serviceAccountName: "nightly" };
-    expect(azureProvider(options).costs?.({ nodes: [node("n1"), node("n2")], pools: [request], snapshotStores: [store] })).toEqual([
+    expect(azureProvider(options).costs?.({ nodes: [node("n1"), node("n2")], pools: [request], snapshotStores: [storeRequest] })).toEqual([
       { what: "control plane", type: "AKS Standard", count: 1, priceClass: 1.1 },
       { what: "system nodes", type: "Standard_D2as_v6", count: 3, priceClass: 1 },
       { what: "network", type: "Load Balancer Standard", count: 1, note: "paid by rules and traffic" },
@@ -358,21 +307,15 @@ describe("a pool", () => {
 });
 
 describe("a snapshot store", () => {
-  const request: SnapshotStoreRequest = { storeName: "nightly", mesh: "quotes", namespace: "prices", serviceAccountName: "nightly" };
   const keyIdentityId = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
   const make = async (more: Partial<SnapshotStoreRequest> = {}, given: AzureProviderOptions = options): Promise<Recorder> => {
-    const recorder = await startMocks(answers);
-    const parent = new Mesh();
-    const provider = azureProvider(given);
-    provider.createCluster("m", { parent });
-    const handle = provider.createSnapshotStore?.("s", { ...request, ...more }, { parent });
-    await recorder.settle();
-    expect(await valueOf(pulumi.output(handle?.serviceAccountAnnotations))).toEqual({
+    const { recorder, store } = await makeWith(azureProvider(given), answers, { store: { ...storeRequest, ...more } });
+    expect(await valueOf(pulumi.output(store?.serviceAccountAnnotations))).toEqual({
       "azure.workload.identity/client-id": "s-identity-client",
     });
-    expect(handle?.podLabels).toEqual({ "azure.workload.identity/use": "true" });
-    expect(await valueOf(handle?.ready as pulumi.Output<boolean>)).toBe(true);
-    expect(await valueOf(pulumi.output(handle?.store))).toEqual({
+    expect(store?.podLabels).toEqual({ "azure.workload.identity/use": "true" });
+    expect(await valueOf(store?.ready as pulumi.Output<boolean>)).toBe(true);
+    expect(await valueOf(pulumi.output(store?.store))).toEqual({
       azureBlob: { account: recorder.named("s-account").inputs.accountName, container: "snapshots" },
     });
     return recorder;

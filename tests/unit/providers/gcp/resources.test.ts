@@ -3,7 +3,8 @@ import { gcpProvider, type GcpProviderOptions } from "../../../../providers/gcp"
 import { findCluster } from "../../../../providers/gcp/cluster";
 import { gcpTable } from "../../../../providers/gcp/machine";
 import { meshPoolName } from "../../../../providers/gcp/node";
-import type { MeshNodeRequest, NodePoolRequest, SnapshotStoreRequest } from "../../../../providers/provider";
+import type { MeshNodeRequest, SnapshotStoreRequest } from "../../../../providers/provider";
+import { dependenciesOf, makeWith, Mesh, nodeRequest, partsOf, poolRequest, storeRequest } from "../../../support/cloud-requests";
 import { failureOf, type MockAnswers, type Recorder, startMocks, valueOf } from "../../../support/mocks";
 
 const key = "projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k";
@@ -16,12 +17,8 @@ const options: GcpProviderOptions = {
 };
 const adopting: GcpProviderOptions = { project: "my-project", region: "europe-west4", cluster: { existing: { name: "prices" } } };
 const labels = { team: "quotes", "managed-by": "compute-mesh" };
-const node = (nodeName: string, zone = "europe-west4-a", spec: Partial<MeshNodeRequest["spec"]> = {}): MeshNodeRequest => ({
-  nodeName,
-  mesh: "quotes",
-  weight: 1,
-  spec: { zone, ...spec },
-});
+const node = (nodeName: string, zone = "europe-west4-a", spec: Partial<MeshNodeRequest["spec"]> = {}): MeshNodeRequest =>
+  nodeRequest(nodeName, zone, spec);
 
 /** Google Cloud as mocks play it: a cluster has an endpoint and a certificate, an account an address. */
 const answers: MockAnswers = {
@@ -37,43 +34,24 @@ const answers: MockAnswers = {
       : {},
 };
 
-class Mesh extends pulumi.ComponentResource {
-  public constructor() {
-    super("test:index:Mesh", "mesh");
-  }
-}
-
-const dependenciesOf = (recorder: Recorder, name: string): string[] =>
-  recorder
-    .named(name)
-    .options.dependencies.map((urn) => urn.split("::").pop() ?? "")
-    .sort();
-
 describe("a cluster that is made", () => {
-  const make = async (given: GcpProviderOptions = options, more: MockAnswers = {}): Promise<Recorder> => {
-    const recorder = await startMocks({ ...answers, ...more });
-    gcpProvider(given).createCluster("m", { parent: new Mesh() });
-    await recorder.settle();
-    return recorder;
-  };
+  const make = async (given: GcpProviderOptions = options, more: MockAnswers = {}): Promise<Recorder> =>
+    (await makeWith(gcpProvider(given), { ...answers, ...more })).recorder;
 
   it("has exactly these parts", async () => {
     const recorder = await make();
-    expect(recorder.resources.filter(({ parent }) => parent === "mesh").map(({ type, name }) => `${type} ${name}`)).toEqual(
-      expect.arrayContaining([
-        "gcp:compute/network:Network m-network",
-        "gcp:compute/subnetwork:Subnetwork m-subnetwork",
-        "gcp:compute/router:Router m-router",
-        "gcp:compute/routerNat:RouterNat m-nat",
-        "gcp:serviceaccount/account:Account m-node-account",
-        "gcp:projects/iAMMember:IAMMember m-node-role",
-        "gcp:projects/iAMMember:IAMMember m-image-role",
-        "gcp:container/cluster:Cluster m-cluster",
-        "gcp:container/nodePool:NodePool m-system",
-        "pulumi:providers:kubernetes m-kubernetes",
-      ]),
-    );
-    expect(recorder.childrenOf("mesh")).toHaveLength(10);
+    expect(partsOf(recorder)).toEqual([
+      "gcp:compute/network:Network m-network",
+      "gcp:compute/router:Router m-router",
+      "gcp:compute/routerNat:RouterNat m-nat",
+      "gcp:compute/subnetwork:Subnetwork m-subnetwork",
+      "gcp:container/cluster:Cluster m-cluster",
+      "gcp:container/nodePool:NodePool m-system",
+      "gcp:projects/iAMMember:IAMMember m-image-role",
+      "gcp:projects/iAMMember:IAMMember m-node-role",
+      "gcp:serviceaccount/account:Account m-node-account",
+      "pulumi:providers:kubernetes m-kubernetes",
+    ]);
   });
 
   it("is private, with Workload Identity, and ranges of its own", async () => {
@@ -206,15 +184,8 @@ describe("a cluster that is there", () => {
 });
 
 describe("a mesh node", () => {
-  const makeNodes = async (...requests: MeshNodeRequest[]): Promise<Recorder> => {
-    const recorder = await startMocks(answers);
-    const parent = new Mesh();
-    const provider = gcpProvider(options);
-    provider.createCluster("m", { parent });
-    requests.forEach((request) => provider.createNode(request.nodeName, request, { parent }));
-    await recorder.settle();
-    return recorder;
-  };
+  const makeNodes = async (...nodes: MeshNodeRequest[]): Promise<Recorder> =>
+    (await makeWith(gcpProvider(options), answers, { nodes })).recorder;
 
   it("is a pool of one in its zone, with its name as label, drained gently", async () => {
     const spec = {
@@ -297,23 +268,10 @@ describe("a mesh node", () => {
 });
 
 describe("a pool", () => {
-  const request: NodePoolRequest = {
-    poolName: "web",
-    mesh: "quotes",
-    zones: ["europe-west4-a", "europe-west4-b"],
-    spec: { spot: true },
-    minNodes: 1,
-    maxNodes: 9,
-    initialNodes: 5,
-  };
+  const request = poolRequest(["europe-west4-a", "europe-west4-b"], { spot: true });
 
   it("has limits of the whole, and leaves the number to the autoscaler", async () => {
-    const recorder = await startMocks(answers);
-    const parent = new Mesh();
-    const provider = gcpProvider(options);
-    provider.createCluster("m", { parent });
-    const handle = provider.createPool?.("web", request, { parent });
-    await recorder.settle();
+    const { recorder, pool } = await makeWith(gcpProvider(options), answers, { pool: request });
     expect(recorder.named("web-pool").inputs).toMatchObject({
       name: expect.stringMatching(/^quotes-web-[0-9a-f]{6}$/),
       nodeLocations: ["europe-west4-a", "europe-west4-b"],
@@ -323,12 +281,12 @@ describe("a pool", () => {
     });
     expect(recorder.named("web-pool").inputs).not.toHaveProperty("nodeCount");
     expect(recorder.named("web-pool").options.ignoreChanges).toEqual(["initialNodeCount", "nodeCount"]);
-    expect(handle?.selector).toEqual({ "compute-mesh.dev/pool": "quotes-web" });
+    expect(pool?.selector).toEqual({ "compute-mesh.dev/pool": "quotes-web" });
+    expect(pool?.dependsOn).toHaveLength(1);
   });
 
   it("is in the notes of costs with the rest", () => {
-    const store: SnapshotStoreRequest = { storeName: "nightly", mesh: "quotes", namespace: "quotes", serviceAccountName: "nightly" };
-    const lines = gcpProvider(options).costs?.({ nodes: [node("n1"), node("n2")], pools: [request], snapshotStores: [store] });
+    const lines = gcpProvider(options).costs?.({ nodes: [node("n1"), node("n2")], pools: [request], snapshotStores: [storeRequest] });
     expect(lines).toEqual([
       { what: "control plane", type: "regional GKE cluster", count: 1, priceClass: 1.5 },
       { what: "system nodes", type: "e2-standard-2", count: 2, priceClass: 1 },
@@ -341,19 +299,13 @@ describe("a pool", () => {
 });
 
 describe("a snapshot store", () => {
-  const request: SnapshotStoreRequest = { storeName: "nightly", mesh: "quotes", namespace: "prices", serviceAccountName: "nightly" };
   const make = async (more: Partial<SnapshotStoreRequest> = {}): Promise<Recorder> => {
-    const recorder = await startMocks(answers);
-    const parent = new Mesh();
-    const provider = gcpProvider(options);
-    provider.createCluster("m", { parent });
-    const handle = provider.createSnapshotStore?.("s", { ...request, ...more }, { parent });
-    await recorder.settle();
-    expect(await valueOf(pulumi.output(handle?.serviceAccountAnnotations))).toEqual({
+    const { recorder, store } = await makeWith(gcpProvider(options), answers, { store: { ...storeRequest, ...more } });
+    expect(await valueOf(pulumi.output(store?.serviceAccountAnnotations))).toEqual({
       "iam.gke.io/gcp-service-account": "quotes-nightly-store@my-project.iam.gserviceaccount.com",
     });
-    expect(await valueOf(handle?.ready as pulumi.Output<boolean>)).toBe(true);
-    expect(handle?.dependsOn).toHaveLength(2);
+    expect(await valueOf(store?.ready as pulumi.Output<boolean>)).toBe(true);
+    expect(store?.dependsOn).toHaveLength(2);
     return recorder;
   };
 
