@@ -1,6 +1,6 @@
 /** Looking for what is to be adopted. */
 import * as pulumi from "@pulumi/pulumi";
-import { Problems } from "../../src/model/errors";
+import { MeshInputError, Problems } from "../../src/model/errors";
 
 /**
  * The answer of a look-up, or an error that names the property which led to it. Look-ups run in preview, so what is not there stops it before anything is
@@ -17,15 +17,15 @@ export function lookUp<T>(
 ): pulumi.Output<pulumi.Unwrap<T>> {
   return pulumi.output(
     look().catch((error: unknown) => {
-      const problems = new Problems(subject);
-      const reason = error instanceof Error ? error.message : String(error);
-      problems.add(path, given, `${what} of this name was not found, or you may not see it (${reason.replace(/\s+/g, " ").trim()})`);
-      try {
-        problems.throwIfAny();
-      } catch (found) {
-        throw new pulumi.RunError((found as Error).message);
-      }
-      throw error;
+      throw notFound(subject, path, given, what, error);
     }),
   );
+}
+
+/** What is said where a look-up failed with `error`. */
+export function notFound(subject: string, path: string, given: string, what: string, error: unknown): pulumi.RunError {
+  const problems = new Problems(subject);
+  const reason = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, " ").trim();
+  problems.add(path, given, `${what} of this name was not found, or you may not see it (${reason})`);
+  return new pulumi.RunError(new MeshInputError(subject, problems.all).message);
 }

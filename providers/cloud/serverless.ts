@@ -24,17 +24,27 @@ export function serverlessHandle<Destination>(
 ): ServerlessHandle<Destination> {
   const paths = Object.keys(names);
   pulumi.all(paths.map((path) => names[path]?.[1])).apply((found) => {
-    const problems = new Problems(subject);
-    paths.forEach((path, index) => {
-      const given = names[path]?.[0];
-      if (found[index] !== undefined && found[index] !== given) {
-        problems.add(path, given, `the resource says ${JSON.stringify(found[index])}`);
-      }
-    });
-    if (problems.any) {
-      // RunError is printed without a stack trace, wherever in an Output it is thrown.
-      throw new pulumi.RunError(new MeshInputError(subject, problems.all).message);
-    }
+    compareNames(
+      subject,
+      paths.map((path, index) => [path, names[path]?.[0], found[index]]),
+    );
   });
   return { destination, dependsOn: resource === undefined ? [] : [resource] };
+}
+
+/**
+ * Compares names that a destination says with those of its resource; one that the resource does not say fits.
+ *
+ * @throws pulumi.RunError with every difference; it is printed without a stack trace, wherever in an Output it is thrown
+ */
+export function compareNames(subject: string, names: readonly (readonly [path: string, given: unknown, found: unknown])[]): void {
+  const problems = new Problems(subject);
+  for (const [path, given, found] of names) {
+    if (found !== undefined && found !== given) {
+      problems.add(path, given, `the resource says ${JSON.stringify(found)}`);
+    }
+  }
+  if (problems.any) {
+    throw new pulumi.RunError(new MeshInputError(subject, problems.all).message);
+  }
 }
