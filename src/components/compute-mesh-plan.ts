@@ -19,7 +19,8 @@ import {
   unknownShardMap,
 } from "./compute-mesh-checks";
 import { placeShards } from "./compute-mesh-placement";
-import { type ComputeMeshNodeArgs, normalizeComputeMeshNode } from "./compute-mesh-node";
+import type { PlannedMeshNode } from "./compute-mesh-nodes";
+import { planMeshNodes } from "./compute-mesh-nodes-plan";
 import type { GlooRoutesArgs } from "./gloo-routes";
 import { normalizeGlooRoutes } from "./gloo-routes-plan";
 import type { LocalDbDaemonSetArgs } from "./local-db-daemon-set";
@@ -50,7 +51,7 @@ export interface ComputeMeshPlan {
   /** The lock file as it should be, where it is to be written. */
   lockText: string | undefined;
   topics: ComputeMeshArgs["topics"];
-  nodes: Part<ComputeMeshNodeArgs>[];
+  nodes: PlannedMeshNode[];
   database: Part<LocalDbDaemonSetArgs>;
   ingest: Part<ShardedIngestArgs>;
   snapshotGroups: Part<SnapshotGroupArgs>[];
@@ -71,22 +72,13 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     problems.throwIfAny();
   }
   const namespace = args.namespace ?? name;
-  const nodes = sortedEntries(args.nodes).map(([nodeName, { maxShards: _limit, ...entry }]) => ({
-    name: `${name}-node-${nodeName}`,
-    args: { ...entry, nodeName, mesh: name, nodeProvider: args.nodeProvider },
-  }));
-  const facts = planNodes(problems, name, args, nodes);
+  const { nodes, facts, names } = planMeshNodes(problems, name, args);
   attempt(
     problems,
     () => checkTopics(args),
     (path) => (path === "shardCount" ? "shards.count" : path),
   );
-  const placement = placeShards(
-    problems,
-    args,
-    nodes.map((node) => node.args.nodeName ?? ""),
-    facts,
-  );
+  const placement = placeShards(problems, args, names, facts);
 
   // A wrong node, shard or database has a stand-in from here on, so that what follows is checked in the same run. Nothing is made of stand-ins.
   const links = { namespace, nodes: facts.length === 0 ? [unknownNode(name, 0, undefined)] : facts };
@@ -136,19 +128,6 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
       routes: routes?.facts.routes ?? [],
     }),
   };
-}
-
-/** The facts of every node, with a stand-in for each that is wrong. */
-function planNodes(problems: Problems, name: string, args: ComputeMeshArgs, nodes: readonly Part<ComputeMeshNodeArgs>[]): MeshNodeFacts[] {
-  const facts = nodes.map((node) =>
-    attempt(problems, () => args.nodeProvider.facts(normalizeComputeMeshNode(node.name, node.args)), below(nodePath(node))),
-  );
-  const right = facts.find((one) => one !== undefined);
-  return facts.map((one, index) => one ?? unknownNode(name, index, right));
-}
-
-function nodePath(node: Part<ComputeMeshNodeArgs> | undefined): string {
-  return keyPath("nodes", node?.args.nodeName ?? "");
 }
 
 function checkTopics(args: ComputeMeshArgs): void {

@@ -10,7 +10,7 @@ import type { ShardMap } from "../model/shard-map";
 import type { MeshSummary } from "../model/summary";
 import type { MeshNodeFacts } from "../model/topology";
 import { type ComputeMeshPlan, normalizeComputeMesh } from "./compute-mesh-plan";
-import { ComputeMeshNode } from "./compute-mesh-node";
+import { ComputeMeshNodes } from "./compute-mesh-nodes";
 import { GlooRoutes, type GlooRoutesArgs } from "./gloo-routes";
 import { LocalDbDaemonSet, type LocalDbDaemonSetArgs } from "./local-db-daemon-set";
 import { ShardedIngest, type ShardedIngestArgs } from "./sharded-ingest";
@@ -147,9 +147,9 @@ export class ComputeMesh extends pulumi.ComponentResource {
 
     const cluster = args.nodeProvider.createCluster(`${name}-cluster`, { parent: this });
     const opt = { parent: this, provider: cluster.kubernetes };
-    const nodes = plan.nodes.map((node) => new ComputeMeshNode(node.name, node.args, opt));
+    const nodes = new ComputeMeshNodes(`${name}-nodes`, { mesh: name, nodeProvider: args.nodeProvider, nodes: plan.nodes }, opt);
     // A DaemonSet without nodes counts as ready, so the nodes come first. One list of them here, and not one in every workload, keeps the state small.
-    const namespace = createNamespace(name, args, plan, { ...opt, dependsOn: nodes });
+    const namespace = createNamespace(name, args, plan, { ...opt, dependsOn: [nodes] });
     const inside = { namespace: namespace.metadata.name };
     createTopicRecords(name, args, plan, inside.namespace, opt);
     const database = new LocalDbDaemonSet(plan.database.name, { ...plan.database.args, ...inside }, opt);
@@ -166,9 +166,7 @@ export class ComputeMesh extends pulumi.ComponentResource {
     this.nodes = plan.facts;
     this.summary = plan.summary;
     this.namespaceName = namespace.metadata.name;
-    this.ready = pulumi
-      .all([...nodes, database, ingest, ...groups, ...services].map((part) => part.ready))
-      .apply((all) => all.every(Boolean));
+    this.ready = pulumi.all([nodes, database, ingest, ...groups, ...services].map((part) => part.ready)).apply((all) => all.every(Boolean));
     this.registerOutputs({
       shardMap: this.shardMap,
       nodes: this.nodes,
