@@ -125,6 +125,7 @@ const neverFires = "it never fires, because no month that is asked for has such 
 
 /** Loaded with the first schedule that is read: with its library of dates it would be half of what an import of this library adds to that of `@pulumi/kubernetes`. */
 function cronExpressions(): typeof CronParser.CronExpressionParser {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import, wherever it stands, would be done at once
   return (require("cron-parser") as typeof CronParser).CronExpressionParser;
 }
 

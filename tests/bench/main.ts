@@ -12,7 +12,10 @@ import { keep, type ResultTable } from "./results";
 
 type Say = (text: string) => void;
 
-const rows: Record<string, { run: (say: Say, nodes: number[]) => ResultTable[] | Promise<ResultTable[]>; help: string }> = {
+const rows: Record<
+  string,
+  { run: (say: Say, nodes: number[]) => ResultTable[] | Promise<ResultTable[]> | AsyncIterable<ResultTable[]>; help: string }
+> = {
   placement: {
     run: benchPlacement,
     help: "shard maps beside rendezvous, hash rings, jump hash, Kafka's assignor and the optimum (3 minutes)",
@@ -47,7 +50,12 @@ async function main(): Promise<number> {
   }
   for (const name of names) {
     const say = (text: string): void => void process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${name}: ${text}\n`);
-    process.stdout.write(`${keep(name, await rows[name].run(say, values.nodes.map(Number)))}\n`);
+    const tables = await rows[name].run(say, values.nodes.map(Number));
+    let text = "";
+    for await (const known of Array.isArray(tables) ? [tables] : tables) {
+      text = keep(name, known);
+    }
+    process.stdout.write(`${text}\n`);
   }
   return 0;
 }
