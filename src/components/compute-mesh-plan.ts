@@ -1,5 +1,4 @@
 /** The plain part of a ComputeMesh: every part's args linked by facts and checked, before anything is created. */
-import type { MeshNodeRequest } from "../../providers/provider";
 import { joinPath, keyPath, Problems } from "../model/errors";
 import type { SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
 import { sortedEntries } from "../model/names";
@@ -22,7 +21,8 @@ import {
 import { checkServicePool, type PlannedPool, planCosts, planPools } from "./compute-mesh-cloud";
 import { type DataLinks, type PlannedGroup, type PlannedStore, planSnapshotGroups } from "./compute-mesh-snapshots";
 import { placeShards } from "./compute-mesh-placement";
-import { type ComputeMeshNodeArgs, normalizeComputeMeshNode } from "./compute-mesh-node";
+import type { PlannedMeshNode } from "./compute-mesh-nodes";
+import { planMeshNodes } from "./compute-mesh-nodes-plan";
 import type { GlooRoutesArgs } from "./gloo-routes";
 import { normalizeGlooRoutes } from "./gloo-routes-plan";
 import type { LocalDbDaemonSetArgs } from "./local-db-daemon-set";
@@ -52,7 +52,7 @@ export interface ComputeMeshPlan {
   lockText: string | undefined;
   topics: ComputeMeshArgs["topics"];
   /** Sorted by zone: a cloud goes on to the next zone when the last one is done. */
-  nodes: Part<ComputeMeshNodeArgs>[];
+  nodes: PlannedMeshNode[];
   pools: PlannedPool[];
   /** Snapshot stores that the provider makes. */
   stores: PlannedStore[];
@@ -78,23 +78,14 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     problems.throwIfAny();
   }
   const namespace = args.namespace ?? name;
-  const nodes = sortedEntries(args.nodes).map(([nodeName, { maxShards: _limit, ...entry }]) => ({
-    name: `${name}-node-${nodeName}`,
-    args: { ...entry, nodeName, mesh: name, nodeProvider: args.nodeProvider },
-  }));
-  const facts = planNodes(problems, name, args, nodes);
+  const { nodes, facts, names } = planMeshNodes(problems, name, args);
   const pools = planPools(problems, name, args);
   attempt(
     problems,
     () => checkTopics(args),
     (path) => (path === "shardCount" ? "shards.count" : path),
   );
-  const placement = placeShards(
-    problems,
-    args,
-    nodes.map((node) => node.args.nodeName ?? ""),
-    facts,
-  );
+  const placement = placeShards(problems, args, names, facts);
 
   // A wrong node, shard or database has a stand-in from here on, so that what follows is checked in the same run. Nothing is made of stand-ins.
   const links = { namespace, nodes: facts.length === 0 ? [unknownNode(name, 0, undefined)] : facts };
@@ -116,7 +107,7 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
   const serviceFacts = services.map((one) => one.facts);
   const routes = planRoutes(problems, name, args, namespace, serviceFacts);
   problems.throwIfAny();
-  const { costs, machines, notes } = planCosts(args.nodeProvider, { nodes: nodes.map(requestOf), pools, stores });
+  const { costs, machines, notes } = planCosts(args.nodeProvider, { nodes: nodes.map((node) => node.request), pools, stores });
 
   return {
     namespace,
@@ -153,25 +144,8 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
   };
 }
 
-/** The facts of every node, with a stand-in for each that is wrong. */
-function planNodes(problems: Problems, name: string, args: ComputeMeshArgs, nodes: readonly Part<ComputeMeshNodeArgs>[]): MeshNodeFacts[] {
-  const facts = nodes.map((node) =>
-    attempt(problems, () => args.nodeProvider.facts(normalizeComputeMeshNode(node.name, node.args)), below(nodePath(node))),
-  );
-  const right = facts.find((one) => one !== undefined);
-  return facts.map((one, index) => one ?? unknownNode(name, index, right));
-}
-
-function zoneOf(node: Part<ComputeMeshNodeArgs>): string {
-  return node.args.spec.zone;
-}
-
-function requestOf(node: Part<ComputeMeshNodeArgs>): MeshNodeRequest {
-  return normalizeComputeMeshNode(node.name, node.args);
-}
-
-function nodePath(node: Part<ComputeMeshNodeArgs> | undefined): string {
-  return keyPath("nodes", node?.args.nodeName ?? "");
+function zoneOf(node: PlannedMeshNode): string {
+  return node.request.spec.zone;
 }
 
 function checkTopics(args: ComputeMeshArgs): void {

@@ -11,7 +11,7 @@ import type { MeshSummary } from "../model/summary";
 import type { MeshNodeFacts } from "../model/topology";
 import { createPools, onPool, type MeshPoolEntry, type MeshPoolFacts } from "./compute-mesh-cloud";
 import { type ComputeMeshPlan, normalizeComputeMesh } from "./compute-mesh-plan";
-import { ComputeMeshNode } from "./compute-mesh-node";
+import { ComputeMeshNodes } from "./compute-mesh-nodes";
 import { createStores, type MeshSnapshotStoreArgs, withCloudStore } from "./compute-mesh-snapshots";
 import { GlooRoutes, type GlooRoutesArgs } from "./gloo-routes";
 import { LocalDbDaemonSet, type LocalDbDaemonSetArgs } from "./local-db-daemon-set";
@@ -162,12 +162,12 @@ export class ComputeMesh extends pulumi.ComponentResource {
 
     const cluster = args.nodeProvider.createCluster(`${name}-cluster`, { parent: this });
     const opt = { parent: this, provider: cluster.kubernetes };
-    const nodes = plan.nodes.map((node) => new ComputeMeshNode(node.name, node.args, opt));
+    const nodes = new ComputeMeshNodes(`${name}-nodes`, { mesh: name, nodeProvider: args.nodeProvider, nodes: plan.nodes }, opt);
     const pools = createPools(this, args.nodeProvider, plan.pools);
     this.pools = Object.fromEntries(pools.map(([key, { selector, taints }]) => [key, { selector, taints }]));
     // A DaemonSet without nodes counts as ready, so the nodes come first. One list of them here, and not one in every workload, keeps the state small.
     const poolParts = pools.flatMap(([, pool]) => pool.dependsOn ?? []);
-    const namespace = createNamespace(name, args, plan, { ...opt, dependsOn: [...nodes, ...poolParts] });
+    const namespace = createNamespace(name, args, plan, { ...opt, dependsOn: [nodes, ...poolParts] });
     const inside = { namespace: namespace.metadata.name };
     createTopicRecords(name, args, plan, inside.namespace, opt);
     const database = new LocalDbDaemonSet(plan.database.name, { ...plan.database.args, ...inside }, opt);
@@ -192,7 +192,7 @@ export class ComputeMesh extends pulumi.ComponentResource {
     this.summary = plan.summary;
     this.namespaceName = namespace.metadata.name;
     this.ready = pulumi
-      .all([...nodes, ...pools.map(([, pool]) => pool), database, ingest, ...groups, ...services].map((part) => part.ready))
+      .all([nodes, ...pools.map(([, pool]) => pool), database, ingest, ...groups, ...services].map((part) => part.ready))
       .apply((all) => all.every(Boolean));
     this.registerOutputs({
       shardMap: this.shardMap,
