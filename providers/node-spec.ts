@@ -174,6 +174,10 @@ function checkSpec(problems: Problems, spec: NodePoolSpec): void {
 }
 
 function checkDisks(problems: Problems, spec: NodePoolSpec): void {
+  const disks: readonly unknown[] = spec.localDisks ?? [];
+  if (!disks.map((disk, index) => checkObject(problems, joinPath("spec.localDisks", index), disk)).every(Boolean)) {
+    return;
+  }
   const seen = new Set<string>();
   (spec.localDisks ?? []).forEach((disk: LocalDisk, index) => {
     const path = joinPath("spec.localDisks", index);

@@ -1,5 +1,5 @@
 /** What is wrong with options of the Azure provider: all of it at once, before anything is made. */
-import { checkInteger, checkKnownKeys, checkList, checkObject, checkOneOf, checkUnique, isObject } from "../../src/model/checks";
+import { checkKnownKeys, checkList, checkObject, checkOneOf, isObject } from "../../src/model/checks";
 import { joinPath, Problems } from "../../src/model/errors";
 import { checkApart, checkCidr, checkInside } from "../cloud/cidr";
 import { checkFamilies } from "../cloud/families";
@@ -13,15 +13,15 @@ import {
   checkPattern,
   checkTags,
 } from "../cloud/options";
-import { checkZone } from "../cloud/zones";
+import { checkSystemNodes } from "../cloud/system-nodes";
 import { machineTypes } from "./instance-types";
 import {
   type AzureClusterCreateOptions,
   type AzureNetworkOptions,
   type AzureProviderOptions,
-  type AzureSystemNodesOptions,
   defaultPodCidr,
   defaultServiceCidr,
+  defaultSystemType,
   locationPattern,
   locationRule,
   machinePattern,
@@ -160,27 +160,16 @@ function checkClusterCreate(problems: Problems, path: string, create: AzureClust
       checkPattern(problems, joinPath(groups, index), id, guid, "the object id of an Entra group is allowed, a GUID"),
     );
   }
-  const zones = `${path}.zones`;
-  if (create.zones !== undefined && checkList(problems, zones, create.zones)) {
-    if (create.zones.length === 0) {
-      problems.add(zones, [], "at least one zone is needed; leave it out for all three");
-    }
-    create.zones.forEach((zone, index) => checkZone(problems, joinPath(zones, index), zone, location, zoneRules));
-    checkUnique(problems, zones, create.zones);
-  }
   if (create.outbound !== undefined) {
     checkOneOf(problems, `${path}.outbound`, create.outbound, outboundTypes);
   }
   checkId(problems, `${path}.encryptionKey`, create.encryptionKey, "Microsoft.Compute/diskEncryptionSets");
-  const system = `${path}.systemNodes`;
-  if (create.systemNodes !== undefined && checkObject(problems, system, create.systemNodes)) {
-    checkKnownKeys(problems, system, create.systemNodes, ["instanceType", "count"]);
-    const { instanceType, count } = create.systemNodes as AzureSystemNodesOptions;
-    if (instanceType !== undefined) {
-      checkPattern(problems, `${system}.instanceType`, instanceType, machinePattern, "a size is allowed, for example Standard_D2as_v6");
-    }
-    if (count !== undefined) {
-      checkInteger(problems, `${system}.count`, count, { min: 1, max: 100 });
-    }
-  }
+  checkSystemNodes(problems, path, create, {
+    region: location,
+    zones: zoneRules,
+    count: "count",
+    most: 100,
+    machine: machinePattern,
+    example: defaultSystemType,
+  });
 }

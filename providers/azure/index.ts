@@ -46,7 +46,7 @@ export * from "./serverless";
 export function azureProvider(options: AzureProviderOptions): NodeProvider {
   checkAzureOptions(options);
   const table = azureTable(options.nodes?.families);
-  const provider = cloudProvider<AzureCluster>({
+  return cloudProvider<AzureCluster>({
     name: "azure",
     region: options.location,
     clusterName: azureClusterName(options),
@@ -55,6 +55,7 @@ export function azureProvider(options: AzureProviderOptions): NodeProvider {
     zones: zoneRules,
     storeKind: "azureBlob",
     machineOf: (spec) => machineOf(table, spec),
+    taintsOf,
     checkMachine: (spec) => checkMachine(options, table, spec),
     checkStore: (request) => checkAzureStore(options, request),
     fixedCosts: () => fixedCosts(options, table),
@@ -63,8 +64,6 @@ export function azureProvider(options: AzureProviderOptions): NodeProvider {
     createPool: (name, request, cluster, opts) => createAzurePool(name, options, cluster, request, opts),
     createStore: (name, request, cluster, opts) => createAzureStore(name, options, cluster, request, opts),
   });
-  // AKS sets a taint on spot nodes, and pods of the mesh must tolerate it.
-  return { ...provider, facts: (request) => ({ ...provider.facts(request), taints: taintsOf(request.spec) }) };
 }
 
 /** https://azure.microsoft.com/pricing/details/kubernetes-service/: 0.10 dollars per hour in the standard tier, as much as 1.1 of `priceUnit`. */

@@ -111,7 +111,7 @@ export const tagRules: TagRules = {
 
 /** Zones as the label `topology.kubernetes.io/zone` of AKS has them: `westeurope-1` to `westeurope-3`. */
 export const zoneRules: ZoneRules = {
-  belongs: (zone, location) => /^-[1-3]$/.test(zone.slice(location.length)) && zone.startsWith(location),
+  belongs: (zone, location) => zone.startsWith(`${location}-`) && /^-[1-3]$/.test(zone.slice(location.length)),
   example: (location) => `${location}-1`,
 };
 

@@ -1,6 +1,7 @@
 /** A node provider from the parts that differ from cloud to cloud. */
 import type * as pulumi from "@pulumi/pulumi";
 import { joinPath, Problems, type InputProblem } from "../../src/model/errors";
+import type { Taint } from "../../src/model/topology";
 import { checkNodeRequest, checkPoolRequest } from "../node-spec";
 import type {
   ChildOptions,
@@ -38,6 +39,8 @@ export interface CloudParts<Cluster extends { handle: ClusterHandle }> {
   storeKind: CloudStoreKind;
   /** The machine of a spec. */
   machineOf(spec: NodePoolSpec): InstanceChoice;
+  /** All taints of a machine, those that the cloud sets by itself too. Default: those of the spec. */
+  taintsOf?(spec: NodePoolSpec): Taint[];
   /** What is wrong with a spec on this cloud alone; paths begin with `spec`. */
   checkMachine(spec: NodePoolSpec): InputProblem[];
   checkStore(request: SnapshotStoreRequest): InputProblem[];
@@ -51,12 +54,13 @@ export interface CloudParts<Cluster extends { handle: ClusterHandle }> {
 /** Puts the parts together: checks before anything is made, adoption in place of making, and the cluster before what lies in it. */
 export function cloudProvider<Cluster extends { handle: ClusterHandle }>(parts: CloudParts<Cluster>): NodeProvider {
   const kept = new Kept<Cluster>(`${parts.name}Provider`);
+  const taintsOf = (spec: NodePoolSpec): Taint[] => parts.taintsOf?.(spec) ?? spec.taints ?? [];
   const place = { provider: parts.name, cluster: parts.clusterName, region: parts.region };
   return {
     name: parts.name,
     snapshotStoreKind: parts.storeKind,
     check: (request) => checkNode(parts, request),
-    facts: (request) => cloudNodeFacts(request, place),
+    facts: (request) => ({ ...cloudNodeFacts(request, place), taints: taintsOf(request.spec) }),
     describe: ({ spec }) => (parts.adopts ? "a node that is there already" : parts.machineOf(spec).explanation),
     costs: (request) => costs(parts, request),
     createCluster: (name, opts) => kept.keep(name, () => parts.createCluster(name, opts ?? {})).handle,
@@ -67,7 +71,7 @@ export function cloudProvider<Cluster extends { handle: ClusterHandle }>(parts: 
     checkPool: (request) => checkPool(parts, request),
     createPool: (name, request, opts) => {
       const cluster = kept.get("createPool", name);
-      return parts.adopts ? adoptedPool(request) : parts.createPool(name, request, cluster, opts);
+      return parts.adopts ? { ...adoptedPool(request), taints: taintsOf(request.spec) } : parts.createPool(name, request, cluster, opts);
     },
     checkSnapshotStore: (request) => parts.checkStore(request),
     createSnapshotStore: (name, request, opts) => parts.createStore(name, request, kept.get("createSnapshotStore", name), opts),

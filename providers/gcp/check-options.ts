@@ -1,6 +1,6 @@
 /** What is wrong with options of the Google Cloud provider: all of it at once, before anything is made. */
-import { checkInteger, checkKnownKeys, checkList, checkObject, checkOneOf, checkUnique, isObject } from "../../src/model/checks";
-import { joinPath, Problems } from "../../src/model/errors";
+import { checkKnownKeys, checkObject, checkOneOf, isObject } from "../../src/model/checks";
+import { Problems } from "../../src/model/errors";
 import { checkApart, checkCidr } from "../cloud/cidr";
 import { checkFamilies } from "../cloud/families";
 import {
@@ -13,6 +13,7 @@ import {
   checkPattern,
   checkTags,
 } from "../cloud/options";
+import { checkSystemNodes } from "../cloud/system-nodes";
 import { checkZone } from "../cloud/zones";
 import { machineTypes } from "./instance-types";
 import {
@@ -20,10 +21,10 @@ import {
   clusterNamePattern,
   defaultPodCidr,
   defaultServiceCidr,
+  defaultSystemType,
   type GcpClusterCreateOptions,
   type GcpNetworkOptions,
   type GcpProviderOptions,
-  type GcpSystemNodesOptions,
   labelRules,
   machinePattern,
   projectPattern,
@@ -119,29 +120,12 @@ function checkClusterCreate(problems: Problems, path: string, create: GcpCluster
   }
   checkAuthorizedNetworks(problems, path, create);
   checkKey(problems, `${path}.encryptionKey`, create.encryptionKey);
-  const zones = `${path}.zones`;
-  if (create.zones !== undefined && checkList(problems, zones, create.zones)) {
-    if (create.zones.length === 0) {
-      problems.add(zones, [], "at least one zone is needed; leave it out for GKE's choice");
-    }
-    create.zones.forEach((zone, index) => checkZone(problems, joinPath(zones, index), zone, region, zoneRules));
-    checkUnique(problems, zones, create.zones);
-  }
-  const system = `${path}.systemNodes`;
-  if (create.systemNodes !== undefined && checkObject(problems, system, create.systemNodes)) {
-    checkKnownKeys(problems, system, create.systemNodes, ["instanceType", "perZone"]);
-    const { instanceType, perZone } = create.systemNodes as GcpSystemNodesOptions;
-    if (instanceType !== undefined) {
-      checkPattern(
-        problems,
-        `${system}.instanceType`,
-        instanceType,
-        machinePattern,
-        "a machine type is allowed, for example e2-standard-2",
-      );
-    }
-    if (perZone !== undefined) {
-      checkInteger(problems, `${system}.perZone`, perZone, { min: 1, max: 10 });
-    }
-  }
+  checkSystemNodes(problems, path, create, {
+    region,
+    zones: zoneRules,
+    count: "perZone",
+    most: 10,
+    machine: machinePattern,
+    example: defaultSystemType,
+  });
 }

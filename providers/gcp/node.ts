@@ -84,6 +84,9 @@ export function specConfig(table: InstanceTable, spec: NodePoolSpec): types.Node
 export function changeable(labels: Record<string, string>, spec: NodePoolSpec): types.NodePoolNodeConfig {
   return {
     labels,
+    // GKE would put a taint of its own on Arm nodes, and the same mesh would not be the same on every cloud; a spec that wants one says so.
+    // https://cloud.google.com/kubernetes-engine/docs/how-to/prepare-arm-workloads-for-deployment
+    ...(spec.architecture === "arm64" ? { taintConfig: { architectureTaintBehavior: "NONE" } } : {}),
     taints: (spec.taints ?? []).map(({ key, value, effect }) => ({ key, value: value ?? "", effect: taintEffects[effect] ?? effect })),
   };
 }

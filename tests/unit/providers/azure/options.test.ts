@@ -1,4 +1,7 @@
 import { azureProvider, type AzureProviderOptions } from "../../../../providers/azure";
+import { isObject } from "../../../../src/model/checks";
+import { MeshInputError } from "../../../../src/model/errors";
+import { thrownBy, withJunk } from "../../../support/junk";
 import { failureOf } from "../../../support/mocks";
 
 const good: AzureProviderOptions = {
@@ -59,6 +62,35 @@ describe("options of azureProvider", () => {
       "tags.azure-team",
       "dataProtection.protect",
     ]);
+  });
+
+  it("of any wrong kind, at any depth, are an input error and no crash", () => {
+    const full = {
+      ...good,
+      cluster: {
+        create: {
+          name: "prices",
+          version: "1.34",
+          privateEndpoint: false,
+          authorizedNetworks: ["203.0.113.0/24"],
+          adminGroupIds: ["00000000-0000-0000-0000-000000000001"],
+          zones: ["westeurope-1"],
+          systemNodes: { instanceType: "Standard_D2as_v6", count: 1 },
+          podCidr: "10.64.0.0/14",
+          serviceCidr: "10.127.0.0/20",
+          outbound: "loadBalancer",
+          encryptionKey: "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/diskEncryptionSets/k",
+        },
+      },
+      nodes: { adopt: false, families: ["Dasv6"], encryptionAtHost: false },
+      keyIdentityId: "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i",
+      tags: { team: "quotes" },
+      dataProtection: { protect: true, retainOnDelete: false },
+    };
+    expect(thrownBy(() => azureProvider(full))).toBeUndefined();
+    const results = [...withJunk(full)].map((options) => thrownBy(() => azureProvider(options as never)));
+    expect(results.filter((error) => error !== undefined && !(error instanceof MeshInputError))).toEqual([]);
+    expect(results.filter((error) => error instanceof MeshInputError).length).toBeGreaterThan(200);
   });
 
   it("must be an object, and name create or existing, not both", () => {
@@ -141,5 +173,31 @@ describe("requests to azureProvider", () => {
     const keyIdentityId = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i";
     const keyed = azureProvider({ ...good, keyIdentityId });
     expect(keyed.checkSnapshotStore?.({ ...store, encryptionKey, region: "northeurope", objectLockDays: 30 })).toEqual([]);
+  });
+
+  it("of any wrong kind, at any depth, have problems and never crash", () => {
+    const spec = {
+      zone: "westeurope-1",
+      cpu: "4",
+      memory: "16Gi",
+      architecture: "amd64",
+      localDisks: [{ size: "100Gi" }],
+      spot: false,
+      networkGbps: 1,
+      labels: { disk: "fast" },
+      taints: [{ key: "mesh", value: "x", effect: "NoSchedule" }],
+    };
+    const { zone, ...poolSpec } = spec;
+    const pool = { poolName: "web", mesh: "prices", zones: [zone], spec: poolSpec, minNodes: 1, maxNodes: 2, initialNodes: 1 };
+    const days = { recoveryDays: 3, objectLockDays: 3, dataProtection: { protect: false } };
+    expect(provider.check({ ...node, spec })).toEqual([]);
+    expect(provider.checkPool?.(pool)).toEqual([]);
+    const inside = (request: object): object[] => [...withJunk(request)].filter((junk) => isObject(junk));
+    const checks = [
+      ...inside({ ...node, spec }).map((junk) => () => provider.check(junk as never)),
+      ...inside(pool).map((junk) => () => provider.checkPool?.(junk as never)),
+      ...inside({ ...store, ...days }).map((junk) => () => provider.checkSnapshotStore?.(junk as never)),
+    ];
+    expect(checks.map(thrownBy).filter((error) => error !== undefined)).toEqual([]);
   });
 });

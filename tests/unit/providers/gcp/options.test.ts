@@ -1,4 +1,7 @@
 import { gcpProvider, type GcpProviderOptions } from "../../../../providers/gcp";
+import { isObject } from "../../../../src/model/checks";
+import { MeshInputError } from "../../../../src/model/errors";
+import { thrownBy, withJunk } from "../../../support/junk";
 import { failureOf } from "../../../support/mocks";
 
 const good: GcpProviderOptions = {
@@ -46,6 +49,31 @@ describe("options of gcpProvider", () => {
       "tags.Team",
       "dataProtection.protect",
     ]);
+  });
+
+  it("of any wrong kind, at any depth, are an input error and no crash", () => {
+    const full = {
+      ...good,
+      cluster: {
+        create: {
+          name: "prices",
+          version: "1.34",
+          releaseChannel: "STABLE",
+          privateEndpoint: false,
+          authorizedNetworks: ["203.0.113.0/24"],
+          zones: ["europe-west4-a"],
+          systemNodes: { instanceType: "e2-standard-2", perZone: 1 },
+          encryptionKey: "projects/p/locations/europe-west4/keyRings/r/cryptoKeys/k",
+        },
+      },
+      nodes: { adopt: false, families: ["c4a"], serviceAccount: "a@b" },
+      tags: { team: "quotes" },
+      dataProtection: { protect: true, retainOnDelete: false },
+    };
+    expect(thrownBy(() => gcpProvider(full))).toBeUndefined();
+    const results = [...withJunk(full)].map((options) => thrownBy(() => gcpProvider(options as never)));
+    expect(results.filter((error) => error !== undefined && !(error instanceof MeshInputError))).toEqual([]);
+    expect(results.filter((error) => error instanceof MeshInputError).length).toBeGreaterThan(200);
   });
 
   it("must be an object, and name create or existing, not both", () => {
@@ -133,5 +161,31 @@ describe("requests to gcpProvider", () => {
     ]);
     expect(provider.checkSnapshotStore?.({ ...store, region: "eu-north-1" }).map(({ path }) => path)).toEqual(["region"]);
     expect(provider.checkSnapshotStore?.({ ...store, region: "europe-north1", objectLockDays: 30 })).toEqual([]);
+  });
+
+  it("of any wrong kind, at any depth, have problems and never crash", () => {
+    const spec = {
+      zone: "europe-west4-a",
+      cpu: "4",
+      memory: "16Gi",
+      architecture: "amd64",
+      localDisks: [{ size: "100Gi" }],
+      spot: false,
+      networkGbps: 1,
+      labels: { disk: "fast" },
+      taints: [{ key: "mesh", value: "x", effect: "NoSchedule" }],
+    };
+    const { zone, ...poolSpec } = spec;
+    const pool = { poolName: "web", mesh: "prices", zones: [zone], spec: poolSpec, minNodes: 1, maxNodes: 2, initialNodes: 1 };
+    const days = { recoveryDays: 3, objectLockDays: 3, dataProtection: { protect: false } };
+    expect(provider.check({ ...node, spec })).toEqual([]);
+    expect(provider.checkPool?.(pool)).toEqual([]);
+    const inside = (request: object): object[] => [...withJunk(request)].filter((junk) => isObject(junk));
+    const checks = [
+      ...inside({ ...node, spec }).map((junk) => () => provider.check(junk as never)),
+      ...inside(pool).map((junk) => () => provider.checkPool?.(junk as never)),
+      ...inside({ ...store, ...days }).map((junk) => () => provider.checkSnapshotStore?.(junk as never)),
+    ];
+    expect(checks.map(thrownBy).filter((error) => error !== undefined)).toEqual([]);
   });
 });

@@ -225,6 +225,7 @@ describe("a mesh node", () => {
         resourceLabels: labels,
         spot: true,
         bootDiskKmsKey: key,
+        taintConfig: { architectureTaintBehavior: "NONE" },
         ephemeralStorageLocalSsdConfig: { localSsdCount: 2 },
         labels: { disk: "fast", "compute-mesh.dev/node": "n1", "compute-mesh.dev/mesh": "quotes" },
         taints: [
@@ -263,6 +264,7 @@ describe("a mesh node", () => {
       provider: "gcp",
       selector: { "compute-mesh.dev/mesh": "quotes" },
       labels: { "compute-mesh.dev/node": "n1", "topology.kubernetes.io/zone": "europe-west4-a", "kubernetes.io/arch": "amd64" },
+      taints: [],
     });
   });
 });
