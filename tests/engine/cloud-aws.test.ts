@@ -11,7 +11,7 @@ describeCloudStack({
   login: "aws",
   identifier: "aws/eu-west-1/prices",
   // Machines of EKS follow the cluster by an update of their group.
-  versionUpdates: ["update mesh-cluster-eks", "update mesh-pool-gateways-group", ...nodes.map((node) => `update mesh-node-${node}-group`)],
+  versionUpdates: ["update mesh-cluster-eks", "update mesh-pool-gateways-group", ...nodes.map((node) => `update mesh-nodes-${node}-group`)],
   zone: "eu-west-1c",
   // Parts of what has tags, and templates, whose tags are those of the day.
   untagged: [/-(route|routes|association|policy|template)$/, /-node-role-/, /-store-(versioning|private|owner|encryption|lifecycle)$/],

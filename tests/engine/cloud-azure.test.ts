@@ -16,7 +16,7 @@ describeCloudStack({
     "update mesh-cluster-aks",
     "update mesh-pool-gateways-pool",
     "update mesh-snapshots-hourly-store-federation",
-    ...nodes.map((node) => `update mesh-node-${node}-pool`),
+    ...nodes.map((node) => `update mesh-nodes-${node}-pool`),
   ],
   zone: "westeurope-3",
   // Parts of what has tags, and identities, whose tags are those of the day.

@@ -49,10 +49,11 @@ describe("the example of customNodeProvider", () => {
 
   it("carries a whole mesh: one machine deployment per node, in the management cluster", async () => {
     const recorder = await deploy();
-    expect(recorder.childrenOf("mesh-node-n-1")).toEqual(["mesh-node-n-1-bootstrap", "mesh-node-n-1-machine"]);
-    const { inputs, provider: reference, options } = recorder.named("mesh-node-n-1-machine");
+    const parts = ["n-1", "n-2"].flatMap((node) => [`mesh-nodes-${node}-bootstrap`, `mesh-nodes-${node}-machine`]);
+    expect([...recorder.childrenOf("mesh-nodes")].sort()).toEqual(parts);
+    const { inputs, provider: reference, options } = recorder.named("mesh-nodes-n-1-machine");
     expect(reference).toContain("::management::");
-    expect(options.dependencies.join()).toContain("mesh-node-n-1-bootstrap");
+    expect(options.dependencies.join()).toContain("mesh-nodes-n-1-bootstrap");
     expect(inputs).toMatchObject({
       kind: "MachineDeployment",
       metadata: { name: "mesh-n-1", namespace: "fleet" },
@@ -65,14 +66,14 @@ describe("the example of customNodeProvider", () => {
         },
       },
     });
-    const template = recorder.named("mesh-node-n-1-bootstrap").inputs.spec.template.spec.joinConfiguration.nodeRegistration;
+    const template = recorder.named("mesh-nodes-n-1-bootstrap").inputs.spec.template.spec.joinConfiguration.nodeRegistration;
     expect(template.kubeletExtraArgs).toEqual([{ name: "node-labels", value: "compute-mesh.dev/node=n-1,compute-mesh.dev/mesh=mesh" }]);
     expect(recorder.named("mesh-db-daemon-set").provider).toContain("::mesh-cluster-kubernetes::");
     expect(recorder.named("mesh-cluster-kubernetes").secretPaths).toContain("kubeconfig");
   });
 
   it("makes another template where its content changes, because templates cannot be changed", async () => {
-    const nameOf = (recorder: Recorder): string => recorder.named("mesh-node-n-1-bootstrap").inputs.metadata.name;
+    const nameOf = (recorder: Recorder): string => recorder.named("mesh-nodes-n-1-bootstrap").inputs.metadata.name;
     const before = nameOf(await deploy());
     const tainted = await deploy((mesh) => (mesh.nodes["n-1"].spec.taints = [{ key: "mesh", effect: "NoSchedule" }]));
     expect(nameOf(tainted)).not.toBe(before);
