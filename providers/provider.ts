@@ -155,8 +155,6 @@ export interface SnapshotStoreHandle {
   store: CloudStore;
   /** `serviceAccountAnnotations` of the SnapshotGroup: its identity in the cloud, in place of any key. */
   serviceAccountAnnotations: Record<string, pulumi.Input<string>>;
-  /** Labels that the pods of the SnapshotGroup need for that identity. Default: none. */
-  podLabels?: Record<string, string>;
   /** Resolves to true when the ServiceAccount has access; pods that start before it would fail at first. */
   ready: pulumi.Output<boolean>;
   /** What must be there before the pods start, and stay until they are gone. */

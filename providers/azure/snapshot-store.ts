@@ -85,8 +85,6 @@ export function createAzureStore(
   return {
     store: { azureBlob: { account: account.name, container: container.name } },
     serviceAccountAnnotations: { "azure.workload.identity/client-id": identity.clientId },
-    // AKS gives the identity to pods with this label alone: https://learn.microsoft.com/azure/aks/workload-identity-overview#pod-labels
-    podLabels: { "azure.workload.identity/use": "true" },
     ready: pulumi.all([federation.id, access.id]).apply(() => true),
     dependsOn: [federation, access],
   };

@@ -313,7 +313,6 @@ describe("a snapshot store", () => {
     expect(await valueOf(pulumi.output(store?.serviceAccountAnnotations))).toEqual({
       "azure.workload.identity/client-id": "s-identity-client",
     });
-    expect(store?.podLabels).toEqual({ "azure.workload.identity/use": "true" });
     expect(await valueOf(store?.ready as pulumi.Output<boolean>)).toBe(true);
     expect(await valueOf(pulumi.output(store?.store))).toEqual({
       azureBlob: { account: recorder.named("s-account").inputs.accountName, container: "snapshots" },
