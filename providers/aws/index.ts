@@ -4,6 +4,7 @@ import { cloudProvider } from "../cloud/assembly";
 import type { FixedCosts } from "../cloud/costs";
 import { chooseInstanceType } from "../cloud/instance-choice";
 import type { NodeProvider } from "../provider";
+import { createAutoscaler } from "./autoscaler";
 import { awsCluster, type AwsCluster } from "./cluster";
 import { ec2PriceUnitUsd, ec2Table } from "./instance-types";
 import { checkMachine } from "./machine";
@@ -71,7 +72,13 @@ export function awsProvider(options: AwsProviderOptions): NodeProvider {
     checkMachine: (spec) => checkMachine(options, spec),
     checkStore: (request) => checkAwsStore(options, request),
     fixedCosts: () => fixedCosts(options, zones),
-    createCluster: (name, opts) => awsCluster(name, options, opts),
+    createCluster: (name, opts) => {
+      const cluster = awsCluster(name, options, opts);
+      if (options.cluster.create?.autoscaler === true) {
+        createAutoscaler(name, options, cluster, opts);
+      }
+      return cluster;
+    },
     createNode: (name, request, cluster, opts) => createAwsNode(name, options, cluster, request, opts),
     createPool: (name, request, cluster, opts) => createAwsPool(name, options, cluster, request, opts),
     createStore: (name, request, cluster, opts) => createAwsStore(name, options, cluster, request, opts),

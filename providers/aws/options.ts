@@ -1,7 +1,7 @@
 /** Options of the AWS provider and what can be wrong with them. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { DataProtection } from "../../src/kubernetes/children";
-import { checkKnownKeys, checkObject, checkOneOf, isObject } from "../../src/model/checks";
+import { checkBoolean, checkKnownKeys, checkObject, checkOneOf, isObject } from "../../src/model/checks";
 import { joinPath, keyPath, Problems } from "../../src/model/errors";
 import { checkApart, checkCidr, checkInside, type Cidr } from "../cloud/cidr";
 import {
@@ -64,6 +64,10 @@ export interface AwsClusterCreateOptions {
   authorizedNetworks?: string[];
   /** ARN of a KMS key that encrypts the Kubernetes API's data. Default: EKS's own key. */
   encryptionKey?: pulumi.Input<string>;
+  /**
+   * Runs the Cluster Autoscaler, without which a pool stays at its initial size. Default: false, for many have one, or Karpenter, from a chart of their own.
+   */
+  autoscaler?: boolean;
 }
 
 /** A cluster that is there. Its EKS Pod Identity Agent gives snapshots their identity. */
@@ -149,7 +153,7 @@ export function checkAwsOptions(options: AwsProviderOptions): void {
 
 function checkCluster(problems: Problems, options: AwsProviderOptions): "create" | "existing" | undefined {
   const chosen = checkCreateOrExisting(problems, "cluster", options.cluster, {
-    create: ["name", "version", "privateEndpoint", "authorizedNetworks", "encryptionKey"],
+    create: ["name", "version", "privateEndpoint", "authorizedNetworks", "encryptionKey", "autoscaler"],
     existing: ["name"],
   });
   if (chosen !== undefined) {
@@ -163,6 +167,9 @@ function checkCluster(problems: Problems, options: AwsProviderOptions): "create"
     const create = options.cluster.create as AwsClusterCreateOptions;
     checkKubernetesVersion(problems, "cluster.create.version", create.version);
     checkAuthorizedNetworks(problems, "cluster.create", create);
+    if (create.autoscaler !== undefined) {
+      checkBoolean(problems, "cluster.create.autoscaler", create.autoscaler);
+    }
   }
   return chosen;
 }

@@ -10,8 +10,8 @@ import { tagsOf } from "./names";
 import { awsClusterName, type AwsProviderOptions } from "./options";
 
 /**
- * Makes the pool. EKS itself scales no group: that does the Cluster Autoscaler, which finds the group by the tags that EKS gives to it
- * (https://docs.aws.amazon.com/eks/latest/userguide/managed-node-groups.html).
+ * Makes the pool. EKS itself scales no group: that does the Cluster Autoscaler (`cluster.create.autoscaler`, or one of your own), which finds the group by
+ * the tags that EKS gives to it (https://docs.aws.amazon.com/eks/latest/userguide/managed-node-groups.html).
  */
 export function createAwsPool(
   name: string,

@@ -1,5 +1,5 @@
 /** Every wrong option and request, at its path and before anything is made. */
-import { awsProvider, type AwsProviderOptions, lambda } from "../../../../providers/aws";
+import { awsProvider, lambda } from "../../../../providers/aws";
 import type { NodeSpec } from "../../../../providers/provider";
 import { failureOf } from "../../../support/mocks";
 import { created, existing, nodeRequest, poolRequest, storeRequest } from "./support";
@@ -8,8 +8,7 @@ const zones = { "eu-west-1a": { cidr: "10.0.0.0/18" }, "eu-west-1b": { cidr: "10
 const network = (more: object): object => ({ network: { create: { cidr: "10.0.0.0/16", zones, nat: "none", ...more } } });
 const cluster = (more: object): object => ({ cluster: { create: { name: "quotes", ...more } } });
 const prefix = /^awsProvider: (.*?): .* is not allowed: /;
-const problemsOf = (options: object): string[] =>
-  failureOf(() => awsProvider({ ...created, ...options } as AwsProviderOptions)).split("\n");
+const problemsOf = (options: object): string[] => failureOf(() => awsProvider({ ...created, ...options })).split("\n");
 
 describe("wrong options", () => {
   it.each<[string, object, string[]]>([
@@ -57,6 +56,7 @@ describe("wrong options", () => {
     ["names and versions that are none", cluster({ name: "-a", version: "latest" }), ["cluster.create.name", "cluster.create.version"]],
     ["a public endpoint for everybody", cluster({ privateEndpoint: false }), ["cluster.create.authorizedNetworks"]],
     ["ranges for a private endpoint", cluster({ authorizedNetworks: ["10.0.0.0/8"] }), ["cluster.create.authorizedNetworks"]],
+    ["an autoscaler that is neither", cluster({ autoscaler: "yes" }), ["cluster.create.autoscaler"]],
     ["families that are none", { nodes: { families: ["m7gd", "z9"] } }, ["nodes.families[1]"]],
     ["tags of AWS itself", { tags: { "aws:x": "1", ok: "1" } }, ['tags["aws:x"]']],
     ["a protection that is none", { dataProtection: { protect: "yes" } }, ["dataProtection.protect"]],
