@@ -212,8 +212,12 @@ function adoptCluster(name: string, options: AzureProviderOptions, resourceGroup
  */
 function kubeconfigOf(clusterName: string, resourceGroup: string, found: Found, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
   const credentials = listManagedClusterUserCredentialsOutput(
-    // The id makes the question wait for a cluster that is made.
-    { resourceGroupName: resourceGroup, resourceName: found.cluster?.id.apply(() => clusterName) ?? clusterName, format: "exec" },
+    // The question waits for a cluster that is made, and is not asked of one that is not there: one error is enough.
+    {
+      resourceGroupName: resourceGroup,
+      resourceName: (found.cluster?.id ?? found.issuerUrl).apply(() => clusterName),
+      format: "exec",
+    },
     invokeOptions(opts),
   );
   const text = credentials.apply(({ kubeconfigs }) => Buffer.from(kubeconfigs[0]?.value ?? "", "base64").toString("utf8"));

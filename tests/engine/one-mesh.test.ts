@@ -178,7 +178,7 @@ describe("one mesh on five providers", () => {
           const { dependencies = [], parent = "", protect = false, type, urn } = resource as typeof resource & { dependencies?: string[] };
           // Which resources make the nodes is the provider's business, too.
           const after = dependencies.filter((each) => each.includes("kubernetes:") && !each.includes("::kubernetes:core/v1:Node::"));
-          const own = after.filter((each) => !/mesh-node-|-node-n-/.test(nameOf(each))).map(nameOf);
+          const own = after.filter((each) => !/mesh-nodes-|-node-n-/.test(nameOf(each))).map(nameOf);
           return masked(provider, JSON.stringify([type, nameOf(urn), nameOf(parent), protect, own.sort()]));
         })
         .sort();

@@ -134,14 +134,14 @@ export function describeCloudStack(one: CloudCase): void {
         const more = await previewOf(({ mesh }) => (mesh.nodes["n-7"] = { spec: { ...mesh.nodes["n-1"].spec, zone: one.zone } }));
         expect(replacing(more)).toEqual([]);
         expect(stepsOf(more, one)).toEqual(
-          stepsOf(more, one).filter(({ name, op }) => op === "create" && name.startsWith("mesh-node-n-7-")),
+          stepsOf(more, one).filter(({ name, op }) => op === "create" && name.startsWith("mesh-nodes-n-7-")),
         );
         expect(stepsOf(more, one).filter(({ type }) => type === one.nodeType)).toHaveLength(1);
         const fewer = await previewOf(({ mesh }) => delete mesh.nodes["n-2"]);
         expect(replacing(fewer)).toEqual([]);
         expect(stepsOf(fewer, one).filter(({ type }) => type === one.nodeType)).toHaveLength(1);
         expect(stepsOf(fewer, one)).toEqual(
-          stepsOf(fewer, one).filter(({ name, op }) => op === "delete" && name.startsWith("mesh-node-n-2-")),
+          stepsOf(fewer, one).filter(({ name, op }) => op === "delete" && name.startsWith("mesh-nodes-n-2-")),
         );
       },
       longest,
@@ -156,7 +156,7 @@ export function describeCloudStack(one: CloudCase): void {
         const before = machineOf("n-1");
         const preview = succeeded(await stack.preview());
         expect(replacing(preview).filter(({ type }) => type === one.nodeType)).toHaveLength(1);
-        expect(replacing(preview).filter(({ name }) => !name.startsWith("mesh-node-n-1-"))).toEqual([]);
+        expect(replacing(preview).filter(({ name }) => !name.startsWith("mesh-nodes-n-1-"))).toEqual([]);
         const up = succeeded(await stack.up());
         const [node] = replacing(up).filter(({ type }) => type === one.nodeType);
         const order = up.steps.filter(({ urn }) => urn === node?.urn).map(({ op }) => op);
@@ -189,7 +189,7 @@ export function describeCloudStack(one: CloudCase): void {
     );
 
     function machineOf(nodeName: string): string {
-      const found = cloud.world.all().filter(({ token, urn }) => token === one.nodeType && urn.includes(`mesh-node-${nodeName}-`));
+      const found = cloud.world.all().filter(({ token, urn }) => token === one.nodeType && urn.includes(`mesh-nodes-${nodeName}-`));
       expect(found).toHaveLength(1);
       return found[0]?.id ?? "";
     }
@@ -207,7 +207,7 @@ function replacing(outcome: Outcome): Step[] {
 }
 
 function meshNodes(state: ExportedState, one: CloudCase): ExportedResource[] {
-  return resourcesOf(state, one.packageName).filter(({ type, urn }) => type === one.nodeType && nameOf(urn).startsWith("mesh-node-"));
+  return resourcesOf(state, one.packageName).filter(({ type, urn }) => type === one.nodeType && nameOf(urn).startsWith("mesh-nodes-"));
 }
 
 function providerOf(resource: ExportedResource): string {

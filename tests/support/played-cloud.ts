@@ -7,6 +7,8 @@ import { projectRoot } from "../../tools/paths";
 import { type TestStack, testStack, type TestStackOptions } from "./pulumi";
 
 export interface PlayedCloud {
+  /** Where it is kept; a test may put files of its own there. */
+  folder: string;
   world: World;
   /** Puts a resource there that no stack has made, for tests that adopt. */
   give: (token: string, id: string, state: Partial<Pick<Entry, "inputs" | "outputs">>) => void;
@@ -21,6 +23,7 @@ export function playedCloud(): PlayedCloud {
   const world = new World(folder);
   const stacks: TestStack[] = [];
   return {
+    folder,
     world,
     give: (token, id, state) => world.add({ token, id, urn: "", inputs: {}, outputs: {}, ...state }),
     stack: async (options) => {

@@ -33,6 +33,7 @@ export interface Call {
 
 export class World {
   private readonly resources: string;
+  private files = 0;
 
   public constructor(private readonly folder: string) {
     this.resources = path.join(folder, "resources");
@@ -41,10 +42,14 @@ export class World {
 
   /** @throws Error where a resource of that type and id exists */
   public add(entry: Entry): void {
+    const whole = this.written(entry);
     try {
-      fs.writeFileSync(this.file(entry.token, entry.id), JSON.stringify(entry), { flag: "wx" });
+      // A link is there whole or not at all, and never takes the place of another file: plugins read while others write.
+      fs.linkSync(whole, this.file(entry.token, entry.id));
     } catch (error) {
       throw (error as NodeJS.ErrnoException).code === "EEXIST" ? new Error(`${entry.token} ${entry.id} already exists`) : error;
+    } finally {
+      fs.rmSync(whole);
     }
   }
 
@@ -55,9 +60,7 @@ export class World {
   /** @throws Error where there is no such resource */
   public change(entry: Entry): void {
     this.need(entry.token, entry.id);
-    const file = this.file(entry.token, entry.id);
-    fs.writeFileSync(`${file}.new`, JSON.stringify(entry));
-    fs.renameSync(`${file}.new`, file);
+    fs.renameSync(this.written(entry), this.file(entry.token, entry.id));
   }
 
   public remove(token: string, id: string): void {
@@ -88,6 +91,13 @@ export class World {
     const file = path.join(this.folder, "calls.jsonl");
     const lines = fs.existsSync(file) ? fs.readFileSync(file, "utf8").split("\n") : [];
     return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Call);
+  }
+
+  /** A new file with the entry, under a name that nobody else reads. */
+  private written(entry: Entry): string {
+    const file = `${this.file(entry.token, entry.id)}.${process.pid}-${++this.files}`;
+    fs.writeFileSync(file, JSON.stringify(entry));
+    return file;
   }
 
   private file(token: string, id: string): string {
