@@ -107,7 +107,10 @@ describe("a cluster that is made", () => {
       deletionProtection: true,
     });
     expect(recorder.named("m-cluster").options.protect).toBe(true);
-    expect(recorder.named("m-system").inputs).toMatchObject({ nodeCount: 2, nodeConfig: { machineType: "n4-standard-2" } });
+    expect(recorder.named("m-system").inputs).toMatchObject({
+      nodeCount: 2,
+      nodeConfig: { machineType: "n4-standard-2", diskType: "hyperdisk-balanced" },
+    });
     expect(recorder.childrenOf("mesh")).not.toContain("m-network");
   });
 
@@ -217,6 +220,7 @@ describe("a mesh node", () => {
       nodeConfig: {
         imageType: "UBUNTU_CONTAINERD",
         machineType: "c4a-standard-8-lssd",
+        diskType: "hyperdisk-balanced",
         serviceAccount: "prices-nodes@my-project.iam.gserviceaccount.com",
         oauthScopes: ["https://www.googleapis.com/auth/cloud-platform"],
         workloadMetadataConfig: { mode: "GKE_METADATA" },
@@ -282,6 +286,8 @@ describe("a pool", () => {
       nodeConfig: { machineType: "e2-standard-4", labels: { "compute-mesh.dev/pool": "quotes-web" } },
     });
     expect(recorder.named("web-pool").inputs).not.toHaveProperty("nodeCount");
+    // Of E2, the cloud's own choice.
+    expect(recorder.named("web-pool").inputs.nodeConfig).not.toHaveProperty("diskType");
     expect(recorder.named("web-pool").options.ignoreChanges).toEqual(["initialNodeCount", "nodeCount"]);
     expect(pool?.selector).toEqual({ "compute-mesh.dev/pool": "quotes-web" });
     expect(pool?.dependsOn).toHaveLength(1);
