@@ -8,6 +8,8 @@ import type {
   SnapshotStoreHandle,
   SnapshotStoreRequest,
 } from "../../providers/provider";
+import { isObject } from "../../src/model/checks";
+import { thrownBy, withJunk } from "./junk";
 import { type MockAnswers, type Recorder, startMocks } from "./mocks";
 
 /** Stands for the components below which a provider makes things. */
@@ -76,4 +78,37 @@ export function dependenciesOf(recorder: Recorder, name: string): string[] {
     .named(name)
     .options.dependencies.map((urn) => urn.split("::").pop() ?? "")
     .sort();
+}
+
+/**
+ * What the checks of a provider throw where values of a good request, at any depth, are of a wrong kind: nothing, because checks note problems.
+ *
+ * @param zone one of the provider's region
+ * @throws Error where the good requests have problems
+ */
+export function crashesOfChecks(provider: NodeProvider, zone: string): unknown[] {
+  const spec = {
+    cpu: "4",
+    memory: "16Gi",
+    architecture: "amd64",
+    localDisks: [{ size: "100Gi" }],
+    spot: false,
+    networkGbps: 1,
+    labels: { disk: "fast" },
+    taints: [{ key: "mesh", value: "x", effect: "NoSchedule" }],
+  };
+  const node = nodeRequest("n1", zone, spec);
+  const pool = poolRequest([zone], spec);
+  const store = { ...storeRequest, recoveryDays: 3, objectLockDays: 3, dataProtection: { protect: false } };
+  const problems = [...provider.check(node), ...(provider.checkPool?.(pool) ?? []), ...(provider.checkSnapshotStore?.(store) ?? [])];
+  if (problems.length > 0) {
+    throw new Error(JSON.stringify(problems));
+  }
+  const inside = (request: object): object[] => [...withJunk(request)].filter((junk) => isObject(junk));
+  const checks = [
+    ...inside(node).map((junk) => () => provider.check(junk as MeshNodeRequest)),
+    ...inside(pool).map((junk) => () => provider.checkPool?.(junk as NodePoolRequest)),
+    ...inside(store).map((junk) => () => provider.checkSnapshotStore?.(junk as SnapshotStoreRequest)),
+  ];
+  return checks.map(thrownBy).filter((error) => error !== undefined);
 }
