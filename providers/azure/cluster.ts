@@ -1,6 +1,7 @@
 /** The control plane: AKS, made or adopted, with the door to it. */
 import {
   getManagedCluster,
+  listManagedClusterUserCredentials,
   listManagedClusterUserCredentialsOutput,
   ManagedCluster,
   type ManagedClusterArgs,
@@ -211,15 +212,16 @@ function adoptCluster(name: string, options: AzureProviderOptions, resourceGroup
  * because AKS's own text asks a person to type a code.
  */
 function kubeconfigOf(clusterName: string, resourceGroup: string, found: Found, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
-  const credentials = listManagedClusterUserCredentialsOutput(
-    // The question waits for a cluster that is made, and is not asked of one that is not there: one error is enough.
-    {
-      resourceGroupName: resourceGroup,
-      resourceName: (found.cluster?.id ?? found.issuerUrl).apply(() => clusterName),
-      format: "exec",
-    },
-    invokeOptions(opts),
-  );
+  const question = { resourceGroupName: resourceGroup, resourceName: clusterName, format: "exec" };
+  const credentials =
+    found.cluster === undefined
+      ? // Asked after the look-up: of a cluster that is not there, one error is enough.
+        found.issuerUrl.apply(() => listManagedClusterUserCredentials(question, invokeOptions(opts)))
+      : // The id makes the question wait for the cluster.
+        listManagedClusterUserCredentialsOutput(
+          { ...question, resourceName: found.cluster.id.apply(() => clusterName) },
+          invokeOptions(opts),
+        );
   const text = credentials.apply(({ kubeconfigs }) => Buffer.from(kubeconfigs[0]?.value ?? "", "base64").toString("utf8"));
   return execKubeconfig({
     server: text.apply((yaml) => /^\s*server:\s*"?([^\s"]+)/m.exec(yaml)?.[1] ?? ""),
