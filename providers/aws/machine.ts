@@ -1,29 +1,22 @@
-/** The machine of a node or a pool: which one, its launch template, and what of it cannot be changed in place. */
-import { LaunchTemplate } from "@pulumi/aws/ec2";
+/** The machine of a node or a pool: which one, and what of it cannot be changed in place. */
 import type { types } from "@pulumi/aws";
-import type * as pulumi from "@pulumi/pulumi";
 import { checkOneOf } from "../../src/model/checks";
 import { Problems, type InputProblem } from "../../src/model/errors";
 import type { Taint } from "../../src/model/topology";
-import { generation, generationName } from "../cloud/generation";
+import { generation } from "../cloud/generation";
 import { chooseInstanceType } from "../cloud/instance-choice";
 import { checkKubeletLabels } from "../cloud/kubelet-labels";
 import { checkPattern } from "../cloud/options";
 import { localDisks } from "../node-spec";
-import type { ChildOptions, NodePoolSpec } from "../provider";
+import type { NodePoolSpec } from "../provider";
 import { ec2Table } from "./instance-types";
-import { tagsOf } from "./names";
 import type { AwsProviderOptions } from "./options";
-import { nodeUserData } from "./user-data";
 
 /** Image families and the AMI types of EKS, https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateNodegroup.html. */
 const amiTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   al2023: { amd64: "AL2023_x86_64_STANDARD", arm64: "AL2023_ARM_64_STANDARD" },
   bottlerocket: { amd64: "BOTTLEROCKET_x86_64", arm64: "BOTTLEROCKET_ARM_64" },
 };
-
-/** The disk for images, logs and empty directories; EKS's own default of 20 GiB is soon full with several versions of services. */
-const systemDiskGiB = 50;
 
 /** Key ids, aliases and ARNs, https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id. */
 export const kmsKeyPattern =
@@ -72,48 +65,4 @@ function eksTaint({ key, value, effect }: Taint): types.input.eks.NodeGroupTaint
     PreferNoSchedule: "PREFER_NO_SCHEDULE",
   };
   return { key, ...(value === undefined ? {} : { value }), effect: effects[effect] ?? effect };
-}
-
-/**
- * The launch template: an encrypted disk, instance metadata for the machine alone, local disks mounted.
- *
- * All of it is in the generation, so that it never changes in place; EKS would answer a new version of it by replacing machines in its own order.
- */
-export function launchTemplate(
-  name: string,
-  options: AwsProviderOptions,
-  spec: NodePoolSpec,
-  machine: AwsMachine,
-  names: readonly string[],
-  opts: ChildOptions,
-): LaunchTemplate {
-  const tags = tagsOf(options, names.join("-"));
-  const userData = nodeUserData(localDisks(spec));
-  return new LaunchTemplate(
-    `${name}-template`,
-    {
-      region: options.region,
-      name: generationName(125, names, machine.generation),
-      blockDeviceMappings: [
-        {
-          // Bottlerocket keeps everything but itself on its second disk.
-          deviceName: spec.imageFamily === "bottlerocket" ? "/dev/xvdb" : "/dev/xvda",
-          ebs: {
-            volumeType: "gp3",
-            volumeSize: systemDiskGiB,
-            encrypted: "true",
-            deleteOnTermination: "true",
-            ...(spec.diskEncryptionKey === undefined ? {} : { kmsKeyId: spec.diskEncryptionKey }),
-          },
-        },
-      ],
-      // One hop: pods do not reach the credentials of the machine.
-      metadataOptions: { httpEndpoint: "enabled", httpTokens: "required", httpPutResponseHopLimit: 1 },
-      ...(userData === undefined ? {} : { userData: Buffer.from(userData).toString("base64") }),
-      tagSpecifications: ["instance", "volume", "network-interface"].map((resourceType) => ({ resourceType, tags })),
-      tags,
-    },
-    // A changed tag would be a new version of the template, for which EKS replaces the machine.
-    { ...opts, ignoreChanges: [...(opts.ignoreChanges ?? []), "tagSpecifications"] } satisfies pulumi.CustomResourceOptions,
-  );
 }
