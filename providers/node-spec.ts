@@ -1,9 +1,19 @@
 /** What every provider does alike with a node request: check it, and fill in the defaults of `NodeSpec`. */
-import { meshLabel, nodeLabel, labelPrefix } from "../src/kubernetes/labels";
+import { labelPrefix, meshLabel, nodeLabel, poolLabel } from "../src/kubernetes/labels";
 import { checkLabels, checkLabelValue, checkTaints } from "../src/kubernetes/label-rules";
-import { checkDnsLabel, checkKnownKeys, checkList, checkObject, checkOneOf, checkQuantity } from "../src/model/checks";
+import {
+  checkDnsLabel,
+  checkInteger,
+  checkKnownKeys,
+  checkList,
+  checkObject,
+  checkOneOf,
+  checkQuantity,
+  checkUnique,
+} from "../src/model/checks";
 import { joinPath, keyPath, Problems, type InputProblem } from "../src/model/errors";
-import type { LocalDisk, MeshNodeRequest, NodeSpec } from "./provider";
+import { dnsName } from "../src/model/names";
+import type { LocalDisk, MeshNodeRequest, NodePoolRequest, NodePoolSpec, NodeSpec } from "./provider";
 
 /** Well-known labels, https://kubernetes.io/docs/reference/labels-annotations-taints/. */
 export const zoneLabel = "topology.kubernetes.io/zone";
@@ -13,7 +23,24 @@ export const architectureLabel = "kubernetes.io/arch";
 export const osLabel = "kubernetes.io/os";
 
 const architectures = ["amd64", "arm64"];
-const specKeys = ["zone", "region", "cpu", "memory", "architecture", "localDisks", "spot", "imageFamily", "taints", "labels"];
+const specKeys = [
+  "zone",
+  "region",
+  "cpu",
+  "memory",
+  "architecture",
+  "localDisks",
+  "spot",
+  "networkGbps",
+  "diskEncryptionKey",
+  "instanceType",
+  "imageFamily",
+  "taints",
+  "labels",
+];
+
+/** The largest pool; node groups of EKS, the tightest of the three, end at 450 nodes (https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html). */
+const maxPoolNodes = 450;
 
 /** Labels that follow from other properties, with the property that decides them. */
 const decidedLabels: Readonly<Record<string, string>> = {
@@ -41,7 +68,7 @@ export interface FullNodeSpec {
 }
 
 /** The disks of a spec with their mount paths, `/mnt/compute-mesh/<position>` where none is given. */
-export function localDisks(spec: NodeSpec): FullLocalDisk[] {
+export function localDisks(spec: NodePoolSpec): FullLocalDisk[] {
   return (spec.localDisks ?? []).map((disk, index) => ({ size: disk.size, mountPath: disk.mountPath ?? `/mnt/compute-mesh/${index}` }));
 }
 
@@ -66,14 +93,52 @@ export function checkNodeRequest(request: MeshNodeRequest): InputProblem[] {
     problems.add("weight", String(request.weight), "a number above 0 is allowed; 1 is the share of a usual node");
   }
   if (checkObject(problems, "spec", request.spec)) {
+    checkKnownKeys(problems, "spec", request.spec, specKeys);
+    checkLabelValue(problems, "spec.zone", request.spec.zone, true);
     checkSpec(problems, request.spec);
   }
   return [...problems.all];
 }
 
-function checkSpec(problems: Problems, spec: NodeSpec): void {
-  checkKnownKeys(problems, "spec", spec, specKeys);
-  checkLabelValue(problems, "spec.zone", spec.zone, true);
+/** All that can be wrong with a pool whatever the cloud; paths are relative to the request. */
+export function checkPoolRequest(request: NodePoolRequest): InputProblem[] {
+  const problems = new Problems("pool");
+  checkDnsLabel(problems, "poolName", request.poolName);
+  checkDnsLabel(problems, "mesh", request.mesh);
+  if (checkList(problems, "zones", request.zones)) {
+    if (request.zones.length === 0) {
+      problems.add("zones", [], "at least one zone is needed");
+    }
+    request.zones.forEach((zone, index) => checkLabelValue(problems, joinPath("zones", index), zone, true));
+    checkUnique(problems, "zones", request.zones);
+  }
+  checkPoolSize(problems, request);
+  if (checkObject(problems, "spec", request.spec)) {
+    checkKnownKeys(
+      problems,
+      "spec",
+      request.spec,
+      specKeys.filter((key) => key !== "zone"),
+    );
+    checkSpec(problems, request.spec);
+  }
+  return [...problems.all];
+}
+
+function checkPoolSize(problems: Problems, { minNodes, maxNodes, initialNodes }: NodePoolRequest): void {
+  const fewest = checkInteger(problems, "minNodes", minNodes, { min: 0, max: maxPoolNodes });
+  const most = checkInteger(problems, "maxNodes", maxNodes, { min: Math.max(1, fewest ? minNodes : 1), max: maxPoolNodes });
+  if (initialNodes !== undefined) {
+    checkInteger(problems, "initialNodes", initialNodes, { min: fewest ? minNodes : 0, max: most ? maxNodes : maxPoolNodes });
+  }
+}
+
+/** The labels that exactly the nodes of one pool carry. Not the mesh's own label: its DaemonSets run where that is. */
+export function poolSelector({ mesh, poolName }: Pick<NodePoolRequest, "mesh" | "poolName">): Record<string, string> {
+  return { [poolLabel]: dnsName(mesh, poolName) };
+}
+
+function checkSpec(problems: Problems, spec: NodePoolSpec): void {
   if (spec.region !== undefined) {
     checkLabelValue(problems, "spec.region", spec.region, true);
   }
@@ -89,6 +154,14 @@ function checkSpec(problems: Problems, spec: NodeSpec): void {
   if (spec.spot !== undefined && typeof spec.spot !== "boolean") {
     problems.add("spec.spot", spec.spot, "true or false is allowed");
   }
+  if (spec.networkGbps !== undefined && !(typeof spec.networkGbps === "number" && spec.networkGbps > 0)) {
+    problems.add("spec.networkGbps", String(spec.networkGbps), "a number above 0 is allowed, in Gbit/s");
+  }
+  for (const key of ["diskEncryptionKey", "instanceType", "imageFamily"] as const) {
+    if (spec[key] !== undefined && (typeof spec[key] !== "string" || spec[key].trim() === "")) {
+      problems.add(`spec.${key}`, spec[key], "a text that is not empty is allowed");
+    }
+  }
   if (spec.localDisks !== undefined && checkList(problems, "spec.localDisks", spec.localDisks)) {
     checkDisks(problems, spec);
   }
@@ -100,7 +173,11 @@ function checkSpec(problems: Problems, spec: NodeSpec): void {
   }
 }
 
-function checkDisks(problems: Problems, spec: NodeSpec): void {
+function checkDisks(problems: Problems, spec: NodePoolSpec): void {
+  const disks: readonly unknown[] = spec.localDisks ?? [];
+  if (!disks.map((disk, index) => checkObject(problems, joinPath("spec.localDisks", index), disk)).every(Boolean)) {
+    return;
+  }
   const seen = new Set<string>();
   (spec.localDisks ?? []).forEach((disk: LocalDisk, index) => {
     const path = joinPath("spec.localDisks", index);

@@ -1,17 +1,36 @@
 /** The stack's configuration: from Pulumi.<stack>.yaml to typed args, with every wrong key named. */
 import * as fs from "node:fs";
+import { createRequire } from "node:module";
 import * as path from "node:path";
+import type { AwsProviderOptions } from "../providers/aws";
+import type { AzureProviderOptions } from "../providers/azure";
 import { existingProvider, type ExistingProviderOptions } from "../providers/existing";
+import type { GcpProviderOptions } from "../providers/gcp";
 import { localProvider } from "../providers/local";
 import type { NodeProvider } from "../providers/provider";
 import { type ComputeMeshArgs, lockFile, model } from "../src";
+
+/** Where the program deploys to; exactly one member. */
+export interface StackCloud {
+  local?: Record<string, unknown>;
+  existing?: ExistingProviderOptions;
+  aws?: AwsProviderOptions;
+  gcp?: GcpProviderOptions;
+  azure?: AzureProviderOptions;
+}
 
 /** What the program of this folder deploys. */
 export interface StackSettings {
   /** Name of the mesh. Default: `mesh`. */
   name: string;
+  cloud: StackCloud;
   args: ComputeMeshArgs;
 }
+
+const cloudNames = ["local", "existing", "aws", "gcp", "azure"] as const;
+
+// A stack loads the SDK of its own cloud and no other: each is as large as the rest of the program together.
+const load = createRequire(__filename);
 
 const projectRoot = path.resolve(__dirname, "..");
 /** Folder of the embedded clusters, made by `npm run cluster -- up`. */
@@ -35,14 +54,15 @@ export interface StackContext {
 export function readStackSettings(values: Record<string, string>, context: StackContext = {}): StackSettings {
   const problems = new model.Problems("stack configuration");
   model.checkKnownKeys(problems, "", values, ["name", "cloud", "mesh"]);
-  const nodeProvider = readCloud(problems, readObject(problems, "cloud", values["cloud"], "{ local: {} }"), context);
+  const cloud = readObject(problems, "cloud", values["cloud"], "{ local: {} }");
+  const nodeProvider = readCloud(problems, cloud, context);
   const mesh = readObject(problems, "mesh", values["mesh"], "the args of ComputeMesh: nodes, shards, topics, kafka, …");
   if (mesh && "nodeProvider" in mesh) {
     problems.add("mesh.nodeProvider", mesh["nodeProvider"], "it is chosen by the key `cloud`");
   }
   problems.throwIfAny();
   const args = { ...(mesh as unknown as ComputeMeshArgs), nodeProvider: nodeProvider as NodeProvider };
-  return { name: values["name"] ?? "mesh", args: withLockFile(args, context.stack ?? "local") };
+  return { name: values["name"] ?? "mesh", cloud: cloud as StackCloud, args: withLockFile(args, context.stack ?? "local") };
 }
 
 /** The mesh with the content of its lock file in the place of the file's name. */
@@ -57,28 +77,43 @@ function readCloud(problems: model.Problems, cloud: Record<string, unknown> | un
   if (!cloud) {
     return undefined;
   }
-  model.checkKnownKeys(problems, "cloud", cloud, ["local", "existing"]);
-  switch (model.exactlyOne(problems, "cloud", cloud, ["local", "existing"])) {
+  model.checkKnownKeys(problems, "cloud", cloud, cloudNames);
+  const chosen = model.exactlyOne(problems, "cloud", cloud, cloudNames) as (typeof cloudNames)[number] | undefined;
+  switch (chosen) {
+    case undefined:
+      return undefined;
     case "local":
       return readLocal(problems, cloud["local"], context.offline ?? false);
-    case "existing":
-      return readExisting(problems, cloud["existing"]);
     default:
-      return undefined;
+      return readOptions(problems, `cloud.${chosen}`, cloud[chosen], makers[chosen]);
   }
 }
 
-function readExisting(problems: model.Problems, existing: unknown): NodeProvider | undefined {
-  if (!model.checkObject(problems, "cloud.existing", existing)) {
+/** The node provider of each cloud; the path of an import stays whole, so that editors and searches find it. */
+const makers: Record<Exclude<keyof StackCloud, "local">, (options: unknown) => NodeProvider> = {
+  existing: (options) => existingProvider(options as ExistingProviderOptions),
+  aws: (options) => (load("../providers/aws") as typeof import("../providers/aws")).awsProvider(options as AwsProviderOptions),
+  gcp: (options) => (load("../providers/gcp") as typeof import("../providers/gcp")).gcpProvider(options as GcpProviderOptions),
+  azure: (options) => (load("../providers/azure") as typeof import("../providers/azure")).azureProvider(options as AzureProviderOptions),
+};
+
+/** What is wrong with the options of a cloud is a problem of the configuration like any other. */
+function readOptions(
+  problems: model.Problems,
+  path: string,
+  options: unknown,
+  make: (options: unknown) => NodeProvider,
+): NodeProvider | undefined {
+  if (!model.checkObject(problems, path, options)) {
     return undefined;
   }
   try {
-    return existingProvider(existing as unknown as ExistingProviderOptions);
+    return make(options);
   } catch (error) {
     if (!(error instanceof model.MeshInputError)) {
       throw error;
     }
-    problems.addAll("cloud.existing", error.problems);
+    problems.addAll(path, error.problems);
     return undefined;
   }
 }

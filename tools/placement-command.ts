@@ -7,7 +7,7 @@ import { computeShardMap } from "../src/model/placement";
 import { shardsOfNode } from "../src/model/shard-map";
 import { messageOf, writeAtomic } from "./files";
 import { projectRoot } from "./paths";
-import { changeTopology, inputMessage, readLock, readSizes, readStack } from "./placement-inputs";
+import { changeTopology, inputMessage, readLock, readSizes, readStack, updateCommand } from "./placement-inputs";
 import { drawChange } from "./placement-picture";
 import { compareMaps, formatChange } from "./placement-report";
 
@@ -87,7 +87,7 @@ export function placementCommand(argv: string[]): Promise<number> {
 }
 
 function update({ values, request, name, path, configured }: Work): number {
-  const before = readLock(path, name);
+  const before = readLock(values.stack, path, name);
   const { lock, placement, changes } = updateMeshLock(before, request);
   const stale = before === undefined || changes.length > 0;
   print(before === undefined ? `${name}: new` : `${name}: ${changes.join("; ") || "nothing to do"}`);
@@ -114,7 +114,7 @@ function check({ values, request, name, path, configured }: Work): number {
     print(`the stack ${values.stack} has no lock file (\`shards.lock\`)${values.frozen ? `; ${mend(values.stack)}` : ""}`);
     return values.frozen ? 1 : 0;
   }
-  const before = readLock(path, name);
+  const before = readLock(values.stack, path, name);
   if (before === undefined) {
     print(`${name}: there is no such file; ${mend(values.stack)}`);
     return 1;
@@ -125,7 +125,7 @@ function check({ values, request, name, path, configured }: Work): number {
 }
 
 function explain({ values, words, request, name, path }: Work): number {
-  const lock = readLock(path, name);
+  const lock = readLock(values.stack, path, name);
   const { map, explain: line } = computeShardMap({ ...request, ...(lock === undefined ? {} : { previous: lock.map }) });
   const chosen = values.node === undefined ? map.owners.map((_owners, shard) => shard) : shardsOfNode(map, values.node);
   const shards = words.length === 0 ? chosen : words.map(Number);
@@ -136,7 +136,7 @@ function explain({ values, words, request, name, path }: Work): number {
 }
 
 function whatIf({ values, request, name, path }: Work): number {
-  const before = updateMeshLock(readLock(path, name), request).lock;
+  const before = updateMeshLock(readLock(values.stack, path, name), request).lock;
   const { "lose-zone": loseZone = [], add = [], lose = [], weight = [], limit = [], replicas } = values;
   const changes = { add, lose, loseZone, weight, limit, ...(replicas === undefined ? {} : { replicas }) };
   const changed = changeTopology(request, changes);
@@ -159,7 +159,7 @@ function sizesOf(file: string | undefined): ((shard: number) => number | undefin
 }
 
 function mend(stack: string): string {
-  return `bring it up to date with: npm run placement -- update --stack ${stack}`;
+  return `bring it up to date with: ${updateCommand(stack)}`;
 }
 
 function wrong(message: string): number {

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { isObject } from "../src/model/checks";
 import { MeshInputError, Problems } from "../src/model/errors";
-import { type MeshLock, parseMeshLock } from "../src/model/mesh-lock";
+import { type MeshLock, readMeshLock } from "../src/model/mesh-lock";
 import type { PlacementRequest } from "../src/model/placement-request";
 import type { TopologyNode } from "../src/model/topology";
 import { projectRoot } from "./paths";
@@ -27,9 +27,12 @@ export function readStack(stack: string): StackPlacement {
   return JSON.parse(child.stdout) as StackPlacement;
 }
 
-/** The lock file; undefined where there is none. Throws MeshInputError where it is broken. */
-export function readLock(path: string, name: string): MeshLock | undefined {
-  return existsSync(path) ? parseMeshLock(readFileSync(path, "utf8"), name) : undefined;
+/** The command that brings the lock file of a stack up to date. */
+export const updateCommand = (stack: string): string => `npm run placement -- update --stack ${stack}`;
+
+/** The lock file of a stack; undefined where there is none. Throws MeshInputError where it is broken, with the way out. */
+export function readLock(stack: string, path: string, name: string): MeshLock | undefined {
+  return existsSync(path) ? readMeshLock({ path: name, text: readFileSync(path, "utf8"), mend: updateCommand(stack) }) : undefined;
 }
 
 /**

@@ -43,7 +43,7 @@ async function movesOfStack(env: NodeJS.ProcessEnv, sizes: string | undefined): 
     return [];
   }
   const { request, lock } = readStack(stack);
-  const locked = lock === undefined ? undefined : readLock(join(projectRoot, lock), lock);
+  const locked = lock === undefined ? undefined : readLock(stack, join(projectRoot, lock), lock);
   return previewMoves(outputs.summary, request, locked, sizes === undefined ? undefined : readSizes(sizes));
 }
 

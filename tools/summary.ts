@@ -1,4 +1,5 @@
 /** The readable end of `npm start`. */
+import { costNumbers } from "../src/model/costs";
 import type { MeshSummary } from "../src/model/summary";
 
 const nextOfLocal = [
@@ -22,6 +23,16 @@ export function formatSummary(summary: MeshSummary, next: readonly string[] = ne
       "Mesh nodes (* = primary)",
       ["node", "zone", "shards"],
       summary.nodes.map((node) => [node.name, node.zone, shardList(node)]),
+    ),
+    ...section(
+      "Machines",
+      ["node", "why this one"],
+      summary.nodes.flatMap((node) => (node.machine === undefined ? [] : [[node.name, node.machine]])),
+    ),
+    ...section(
+      "What runs, by price class (1 is a small machine of the cloud)",
+      ["what", "type", "count", "each", "in all", "note"],
+      costRows(summary),
     ),
     ...section(
       "Topics",
@@ -54,6 +65,10 @@ export function formatSummary(summary: MeshSummary, next: readonly string[] = ne
     "Next:",
     ...next.map((line) => `  ${line}`),
   ].join("\n");
+}
+
+function costRows(summary: MeshSummary): string[][] {
+  return (summary.costs ?? []).map((line) => [line.what, line.type, ...costNumbers(line), line.note ?? ""]);
 }
 
 function count(number: number, word: string): string {

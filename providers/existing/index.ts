@@ -6,7 +6,8 @@ import { checkLabels, checkLabelValue } from "../../src/kubernetes/label-rules";
 import { checkKnownKeys, checkObject } from "../../src/model/checks";
 import { keyPath, Problems, type InputProblem } from "../../src/model/errors";
 import type { MeshNodeFacts } from "../../src/model/topology";
-import { checkNodeRequest, regionLabel, zoneLabel } from "../node-spec";
+import { adoptedPool } from "../cloud/facts";
+import { checkNodeRequest, checkPoolRequest, regionLabel, zoneLabel } from "../node-spec";
 import type { ClusterHandle, MeshNodeHandle, MeshNodeRequest, NodeProvider } from "../provider";
 import { checkLiveNode, isReady, type LiveNode } from "./live-node";
 
@@ -53,6 +54,9 @@ export function existingProvider(options: ExistingProviderOptions): NodeProvider
     facts,
     createCluster: (name, opts) => createCluster(options, name, opts),
     createNode: (name, request, opts) => adoptNode(name, request, facts(request), opts),
+    checkPool: checkPoolRequest,
+    // Their owner gave the nodes the label `compute-mesh.dev/pool`; how many there are is the owner's decision too.
+    createPool: (_name, request) => adoptedPool(request),
   };
 }
 

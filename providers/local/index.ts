@@ -6,19 +6,31 @@ import { labelPrefix, meshLabel, nodeLabel } from "../../src/kubernetes/labels";
 import { checkLabelValue } from "../../src/kubernetes/label-rules";
 import { checkKnownKeys } from "../../src/model/checks";
 import { Problems } from "../../src/model/errors";
+import { dnsName } from "../../src/model/names";
 import { formatBytes, parseQuantity } from "../../src/model/quantity";
 import type { MeshNodeFacts } from "../../src/model/topology";
 import {
   architectureLabel,
   checkNodeRequest,
+  checkPoolRequest,
   fullNodeSpec,
   hostnameLabel,
   osLabel,
+  poolSelector,
   regionLabel,
   zoneLabel,
   type FullNodeSpec,
 } from "../node-spec";
-import type { ClusterHandle, MeshNodeHandle, MeshNodeRequest, NodeProvider } from "../provider";
+import { Kept } from "../cloud/kept";
+import type {
+  ChildOptions,
+  ClusterHandle,
+  MeshNodeHandle,
+  MeshNodeRequest,
+  NodePoolHandle,
+  NodePoolRequest,
+  NodeProvider,
+} from "../provider";
 
 /** On a simulated Node: what the stage `tools/kwok/node-initialize.yaml` copies into its status as capacity and architecture. */
 export const capacityAnnotations = {
@@ -58,12 +70,16 @@ export function localProvider(options: LocalProviderOptions): NodeProvider {
   checkOptions(options);
   const specOf = (request: MeshNodeRequest): FullNodeSpec => fullNodeSpec(request.spec, options.region ?? "local");
   const facts = (request: MeshNodeRequest): MeshNodeFacts => nodeFacts(options, request, specOf(request));
+  const cluster = new Kept<ClusterHandle>("localProvider");
   return {
     name: "local",
     check: checkNodeRequest,
     facts,
-    createCluster: (name, opts) => createCluster(options, name, opts),
+    createCluster: (name, opts) => cluster.replace(createCluster(options, name, opts)),
     createNode: (name, request, opts) => createNode(name, facts(request), specOf(request), opts),
+    checkPool: checkPoolRequest,
+    createPool: (name, request, opts) =>
+      createPool(name, options, request, { ...opts, provider: cluster.get("createPool", name).kubernetes }),
   };
 }
 
@@ -94,16 +110,22 @@ function nodeFacts(options: LocalProviderOptions, request: MeshNodeRequest, spec
       ...request.spec.labels,
       [nodeLabel]: request.nodeName,
       [meshLabel]: request.mesh,
-      [zoneLabel]: spec.zone,
-      [regionLabel]: spec.region,
-      [hostnameLabel]: request.nodeName,
-      [architectureLabel]: spec.architecture,
-      [osLabel]: "linux",
-      // The mark that KWOK's own manifests put on simulated nodes.
-      type: "kwok",
+      ...machineLabels(request.nodeName, spec),
     },
     taints: request.spec.taints ?? [],
     kubernetesNodeName: request.nodeName,
+  };
+}
+
+function machineLabels(hostname: string, spec: FullNodeSpec): Record<string, string> {
+  return {
+    [zoneLabel]: spec.zone,
+    [regionLabel]: spec.region,
+    [hostnameLabel]: hostname,
+    [architectureLabel]: spec.architecture,
+    [osLabel]: "linux",
+    // The mark that KWOK's own manifests put on simulated nodes.
+    type: "kwok",
   };
 }
 
@@ -137,10 +159,10 @@ function kubeconfigText(kubeconfig: string): string {
 
 function createNode(
   name: string,
-  facts: MeshNodeFacts,
+  facts: Pick<MeshNodeFacts, "name" | "labels" | "taints">,
   spec: FullNodeSpec,
-  opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource },
-): MeshNodeHandle {
+  opts: ChildOptions,
+): MeshNodeHandle & { node: k8s.core.v1.Node } {
   const node = new k8s.core.v1.Node(
     `${name}-node`,
     {
@@ -158,7 +180,22 @@ function createNode(
     opts,
   );
   // KWOK makes the node Ready within a second of its creation.
-  return { kubernetesNodeName: node.metadata.name, providerId: pulumi.output(undefined), ready: node.id.apply(() => true) };
+  return { node, kubernetesNodeName: node.metadata.name, providerId: pulumi.output(undefined), ready: node.id.apply(() => true) };
+}
+
+/** The nodes of a pool over its zones in turn. No autoscaler plays here, so there are as many as at the start. */
+function createPool(name: string, options: LocalProviderOptions, request: NodePoolRequest, opts: ChildOptions): NodePoolHandle {
+  const zones = [...request.zones].sort();
+  const taints = request.spec.taints ?? [];
+  const selector = poolSelector(request);
+  const made = Array.from({ length: request.initialNodes ?? request.minNodes }, (_unused, index) => {
+    const spec = fullNodeSpec({ ...request.spec, zone: zones[index % zones.length] ?? "" }, options.region ?? "local");
+    const nodeName = dnsName(request.mesh, "pool", request.poolName, String(index));
+    const labels = { ...request.spec.labels, ...selector, ...machineLabels(nodeName, spec) };
+    return createNode(`${name}-${index}`, { name: nodeName, labels, taints }, spec, opts);
+  });
+  const ready = pulumi.all(made.map((node) => node.ready)).apply((all) => all.every(Boolean));
+  return { selector, taints, ready, dependsOn: made.map(({ node }) => node) };
 }
 
 function capacity(spec: FullNodeSpec): Record<string, string> {

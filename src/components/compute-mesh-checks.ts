@@ -12,6 +12,7 @@ const argsKeys = [
   "nodeProvider",
   "namespace",
   "nodes",
+  "pools",
   "shards",
   "topics",
   "kafka",
@@ -46,10 +47,10 @@ export function checkShape(problems: Problems, name: string, args: ComputeMeshAr
   }
   const kinds = [
     ...(["nodes", "shards", "topics", "kafka"] as const).map((key) => checkObject(problems, key, given[key])),
-    ...(["database", "ingest", "snapshots", "services", "routes", "transforms"] as const).map(
+    ...(["pools", "database", "ingest", "snapshots", "services", "routes", "transforms"] as const).map(
       (key) => given[key] === undefined || checkObject(problems, key, given[key]),
     ),
-    ...(["nodes", "topics", "snapshots", "services"] as const).flatMap((key) =>
+    ...(["nodes", "pools", "topics", "snapshots", "services"] as const).flatMap((key) =>
       // A list or a text has been reported already.
       Object.entries(isObject(given[key]) ? given[key] : {}).map(([inner, value]) => checkObject(problems, keyPath(key, inner), value)),
     ),

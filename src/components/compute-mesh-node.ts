@@ -56,7 +56,7 @@ export class ComputeMeshNode extends pulumi.ComponentResource {
   public constructor(name: string, args: ComputeMeshNodeArgs, opts?: pulumi.ComponentResourceOptions) {
     super("compute-mesh:index:ComputeMeshNode", name, shownArgs(args), opts);
     const request = orFail(this, () => normalizeComputeMeshNode(name, args));
-    const node = args.nodeProvider.createNode(name, request, nodeOptions(this, args));
+    const node = args.nodeProvider.createNode(name, request, nodeOptions(this, args.dataProtection, args.transforms?.node));
     this.facts = args.nodeProvider.facts(request);
     this.kubernetesNodeName = node.kubernetesNodeName;
     this.labels = pulumi.output(this.facts.labels);
@@ -114,9 +114,11 @@ function shownArgs(args: ComputeMeshNodeArgs): pulumi.Inputs {
 }
 
 /** Protection is passed on only where it is asked for: each provider knows whether its nodes hold data. */
-function nodeOptions(parent: pulumi.Resource, args: ComputeMeshNodeArgs): pulumi.CustomResourceOptions & { parent: pulumi.Resource } {
-  const { protect, retainOnDelete } = args.dataProtection ?? {};
-  const transform = args.transforms?.node;
+export function nodeOptions(
+  parent: pulumi.Resource,
+  { protect, retainOnDelete }: DataProtection = {},
+  transform?: ComputeMeshNodeTransforms["node"],
+): pulumi.CustomResourceOptions & { parent: pulumi.Resource } {
   return {
     parent,
     ...(protect === undefined ? {} : { protect }),

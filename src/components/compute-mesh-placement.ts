@@ -1,7 +1,7 @@
 /** How a ComputeMesh places its shards: by its lock file, beside the map before, or from its nodes alone. */
 import { isObject } from "../model/checks";
 import { keyPath, type Problems } from "../model/errors";
-import { parseMeshLock, placementOfLock, serializeMeshLock, updateMeshLock } from "../model/mesh-lock";
+import { placementOfLock, readMeshLock, serializeMeshLock, updateMeshLock } from "../model/mesh-lock";
 import { computeShardMap, type PlacementResult } from "../model/placement";
 import type { PlacementRequest } from "../model/placement-request";
 import { describeMoves, diffShardMaps } from "../model/shard-map";
@@ -59,7 +59,7 @@ function computed(request: Omit<PlacementRequest, "previous">, { previous, lock 
       lock: next,
       placement,
       moves,
-    } = updateMeshLock(lock.text === undefined ? undefined : parseMeshLock(lock.text, lock.path), request);
+    } = updateMeshLock(lock.text === undefined ? undefined : readMeshLock({ ...lock, text: lock.text }), request);
     return { ...placement, moves: shortened(describeMoves(moves)), lockText: serializeMeshLock(next) };
   }
   if (lock !== undefined) {

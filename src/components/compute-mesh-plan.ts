@@ -18,8 +18,11 @@ import {
   unknownService,
   unknownShardMap,
 } from "./compute-mesh-checks";
+import { checkServicePool, type PlannedPool, planCosts, planPools } from "./compute-mesh-cloud";
+import { type DataLinks, type PlannedGroup, type PlannedStore, planSnapshotGroups } from "./compute-mesh-snapshots";
 import { placeShards } from "./compute-mesh-placement";
-import { type ComputeMeshNodeArgs, normalizeComputeMeshNode } from "./compute-mesh-node";
+import type { PlannedMeshNode } from "./compute-mesh-nodes";
+import { planMeshNodes } from "./compute-mesh-nodes-plan";
 import type { GlooRoutesArgs } from "./gloo-routes";
 import { normalizeGlooRoutes } from "./gloo-routes-plan";
 import { meshIslandServices } from "./islands-plan";
@@ -28,8 +31,6 @@ import { normalizeLocalDb } from "./local-db-plan";
 import type { ShardedIngestArgs } from "./sharded-ingest";
 import { planTopics } from "./sharded-ingest-checks";
 import { normalizeShardedIngest } from "./sharded-ingest-plan";
-import type { SnapshotGroupArgs } from "./snapshot-group";
-import { normalizeSnapshotGroup } from "./snapshot-group-plan";
 import type { VersionedServiceArgs } from "./versioned-service";
 import { normalizeVersionedService } from "./versioned-service-plan";
 
@@ -51,11 +52,17 @@ export interface ComputeMeshPlan {
   /** The lock file as it should be, where it is to be written. */
   lockText: string | undefined;
   topics: ComputeMeshArgs["topics"];
-  nodes: Part<ComputeMeshNodeArgs>[];
+  /** Sorted by zone: a cloud goes on to the next zone when the last one is done. */
+  nodes: PlannedMeshNode[];
+  pools: PlannedPool[];
+  /** Snapshot stores that the provider makes. */
+  stores: PlannedStore[];
+  /** What was chosen and what it costs, as lines to read. */
+  notes: string[];
   database: Part<LocalDbDaemonSetArgs>;
   ingest: Part<ShardedIngestArgs>;
-  snapshotGroups: Part<SnapshotGroupArgs>[];
-  services: Part<VersionedServiceArgs>[];
+  snapshotGroups: PlannedGroup[];
+  services: (Part<VersionedServiceArgs> & { pool?: string })[];
   /** One, or none where the mesh has no routes. */
   routes: Part<GlooRoutesArgs>[];
   summary: MeshSummary;
@@ -72,22 +79,14 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     problems.throwIfAny();
   }
   const namespace = args.namespace ?? name;
-  const nodes = sortedEntries(args.nodes).map(([nodeName, { maxShards: _limit, ...entry }]) => ({
-    name: `${name}-node-${nodeName}`,
-    args: { ...entry, nodeName, mesh: name, nodeProvider: args.nodeProvider },
-  }));
-  const facts = planNodes(problems, name, args, nodes);
+  const { nodes, facts, names } = planMeshNodes(problems, name, args);
+  const pools = planPools(problems, name, args);
   attempt(
     problems,
     () => checkTopics(args),
     (path) => (path === "shardCount" ? "shards.count" : path),
   );
-  const placement = placeShards(
-    problems,
-    args,
-    nodes.map((node) => node.args.nodeName ?? ""),
-    facts,
-  );
+  const placement = placeShards(problems, args, names, facts);
 
   // A wrong node, shard or database has a stand-in from here on, so that what follows is checked in the same run. Nothing is made of stand-ins.
   const links = { namespace, nodes: facts.length === 0 ? [unknownNode(name, 0, undefined)] : facts };
@@ -99,8 +98,9 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
   const db = databaseFacts ?? unknownDatabase;
   const tending = tendingGroup(problems, args);
   const { deadLetterTopic } = args.ingest ?? {};
+  const stores: PlannedStore[] = [];
   const groupLinks = { ...data, database: db, ...(deadLetterTopic === undefined ? {} : { deadLetterTopic }) };
-  const groups = planSnapshotGroups(problems, name, args, groupLinks, tending);
+  const groups = planSnapshotGroups(problems, name, args, groupLinks, tending, stores);
   const ingest = planIngest(problems, name, args, { ...data, database: db }, groups.find((group) => group.key === tending)?.facts);
   // With so many replicas no number of pods is too small for the stand-in.
   const serviceMap = placement ? map : { ...map, replicas: links.nodes.length };
@@ -108,6 +108,7 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
   const serviceFacts = services.map((one) => one.facts);
   const routes = planRoutes(problems, name, args, namespace, serviceFacts);
   problems.throwIfAny();
+  const { costs, machines, notes } = planCosts(args.nodeProvider, { nodes: nodes.map((node) => node.request), pools, stores });
 
   return {
     namespace,
@@ -117,7 +118,10 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
     moves: placement?.moves ?? [],
     lockText: placement?.lockText,
     topics: data.topics,
-    nodes,
+    nodes: [...nodes].sort((a, b) => (zoneOf(a) === zoneOf(b) ? 0 : zoneOf(a) < zoneOf(b) ? -1 : 1)),
+    pools,
+    stores,
+    notes,
     database,
     ingest,
     snapshotGroups: groups,
@@ -135,21 +139,14 @@ export function normalizeComputeMesh(name: string, args: ComputeMeshArgs): Compu
       snapshotGroups: groups.map((group) => ({ key: group.key, facts: group.facts })),
       services: serviceFacts.filter((one) => one !== undefined),
       routes: routes?.facts.routes ?? [],
+      machines,
+      costs,
     }),
   };
 }
 
-/** The facts of every node, with a stand-in for each that is wrong. */
-function planNodes(problems: Problems, name: string, args: ComputeMeshArgs, nodes: readonly Part<ComputeMeshNodeArgs>[]): MeshNodeFacts[] {
-  const facts = nodes.map((node) =>
-    attempt(problems, () => args.nodeProvider.facts(normalizeComputeMeshNode(node.name, node.args)), below(nodePath(node))),
-  );
-  const right = facts.find((one) => one !== undefined);
-  return facts.map((one, index) => one ?? unknownNode(name, index, right));
-}
-
-function nodePath(node: Part<ComputeMeshNodeArgs> | undefined): string {
-  return keyPath("nodes", node?.args.nodeName ?? "");
+function zoneOf(node: PlannedMeshNode): string {
+  return node.request.spec.zone;
 }
 
 function checkTopics(args: ComputeMeshArgs): void {
@@ -158,34 +155,11 @@ function checkTopics(args: ComputeMeshArgs): void {
   problems.throwIfAny();
 }
 
-type DataLinks = Pick<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
-type GroupLinks = DataLinks & Pick<SnapshotGroupArgs, "deadLetterTopic">;
 type ServiceLinks = Pick<VersionedServiceArgs, "namespace" | "nodes" | "shardMap" | "database">;
-interface PlannedGroup extends Part<SnapshotGroupArgs> {
-  key: string;
-  facts: SnapshotGroupFacts;
-}
 interface PlannedService extends Part<VersionedServiceArgs> {
+  /** Key of the pool of its gatherers. */
+  pool?: string;
   facts: VersionedServiceFacts | undefined;
-}
-
-/** @param tending key of the group that keeps the databases */
-function planSnapshotGroups(
-  problems: Problems,
-  name: string,
-  args: ComputeMeshArgs,
-  links: GroupLinks,
-  tending: string | undefined,
-): PlannedGroup[] {
-  return sortedEntries(args.snapshots ?? {}).map(([key, own]) => {
-    const path = keyPath("snapshots", key);
-    const tends = key === tending ? { tendsShards: true } : {};
-    const part = { key, name: `${name}-snapshots-${key}`, args: { ...own, ...tends, ...links } };
-    checkDecided(problems, path, own, { ...links, deadLetterTopic: undefined });
-    const place = (own: string): string => (own === "deadLetterTopic" ? "ingest.deadLetterTopic" : below(path, ["topics", "kafka"])(own));
-    const facts = attempt(problems, () => normalizeSnapshotGroup(part.name, part.args).facts, place);
-    return { ...part, facts: facts ?? unknownGroup(part.name, own, undefined) };
-  });
 }
 
 /** @param restoreFrom facts of the group that keeps the databases */
@@ -223,7 +197,8 @@ function planServices(
   islands
     .filter(({ key }) => services.some((one) => one.key === key))
     .forEach(({ key, path }) => problems.add(path, key, "another name is needed: a service of the mesh has this one"));
-  return [...services, ...islands].map(({ key, path, given: { snapshotGroup, ...own } }) => {
+  return [...services, ...islands].map(({ key, path, given: { snapshotGroup, pool, ...own } }) => {
+    checkServicePool(problems, path, pool, args, own.answers);
     checkDecided(problems, path, own, { ...links, shardMap: undefined, serviceName: key });
     const group = groups.find((one) => one.key === snapshotGroup);
     if (!group) {
@@ -233,7 +208,7 @@ function planServices(
     const facts = group?.facts ?? unknownGroup("unknown", undefined, own);
     const part = { name: `${name}-service-${key}`, args: { ...own, ...links, serviceName: key, snapshotGroup: facts } };
     const service = attempt(problems, () => normalizeVersionedService(part.name, part.args).facts, below(path));
-    return { ...part, facts: service ?? unknownService(key, own, facts) };
+    return { ...part, ...(pool === undefined ? {} : { pool }), facts: service ?? unknownService(key, own, facts) };
   });
 }
 

@@ -9,13 +9,18 @@ import { contentHash, dnsName, isDnsLabel, stableJson } from "../model/names";
 import type { ShardMap } from "../model/shard-map";
 import type { MeshSummary } from "../model/summary";
 import type { MeshNodeFacts } from "../model/topology";
+import { createPools, onPool, type MeshPoolEntry, type MeshPoolFacts } from "./compute-mesh-cloud";
 import { type ComputeMeshPlan, normalizeComputeMesh } from "./compute-mesh-plan";
-import { ComputeMeshNode } from "./compute-mesh-node";
+import { ComputeMeshNodes } from "./compute-mesh-nodes";
+import { createStores, type MeshSnapshotStoreArgs, withCloudStore } from "./compute-mesh-snapshots";
 import { GlooRoutes, type GlooRoutesArgs } from "./gloo-routes";
 import { LocalDbDaemonSet, type LocalDbDaemonSetArgs } from "./local-db-daemon-set";
 import { ShardedIngest, type ShardedIngestArgs } from "./sharded-ingest";
 import { SnapshotGroup, type SnapshotGroupArgs } from "./snapshot-group";
 import { VersionedService, type VersionedServiceArgs } from "./versioned-service";
+
+export type { MeshPoolEntry, MeshPoolFacts } from "./compute-mesh-cloud";
+export type { CloudSnapshotStoreArgs, MeshSnapshotStoreArgs } from "./compute-mesh-snapshots";
 
 /** One mesh node of a mesh; its key is its name. */
 export interface MeshNodeEntry {
@@ -59,7 +64,10 @@ export type MeshIngestArgs = Omit<
   restoreFrom?: string;
 };
 /** A SnapshotGroup without what the mesh itself knows. */
-export type MeshSnapshotArgs = Omit<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database">;
+export type MeshSnapshotArgs = Omit<SnapshotGroupArgs, "namespace" | "nodes" | "shardMap" | "topics" | "kafka" | "database" | "store"> & {
+  /** Where snapshots go: a store that is there, or `cloud` for one that the node provider makes. */
+  store: MeshSnapshotStoreArgs;
+};
 /** A VersionedService without what the mesh itself knows, and the name of its snapshot group. */
 export type MeshServiceArgs = Omit<
   VersionedServiceArgs,
@@ -67,6 +75,8 @@ export type MeshServiceArgs = Omit<
 > & {
   /** Key of the snapshot group whose snapshots the versions are bound to. */
   snapshotGroup: string;
+  /** Key of the pool that the gatherers (`answers`) run on; the pods themselves stay beside the data. Default: the mesh nodes. */
+  pool?: string;
 };
 /** GlooRoutes without what the mesh itself knows. */
 export type MeshRoutesArgs = Omit<GlooRoutesArgs, "namespace" | "services">;
@@ -85,6 +95,8 @@ export interface ComputeMeshArgs {
   namespace?: string;
   /** The mesh nodes by name. Adding or removing one renames no other. */
   nodes: Record<string, MeshNodeEntry>;
+  /** Pools of interchangeable nodes by name, for what needs no data of its own node. Default: none. */
+  pools?: Record<string, MeshPoolEntry>;
   shards: ShardsArgs;
   /** The ingested Kafka topics by name. The number of partitions of a topic is fixed at creation. */
   topics: ShardedIngestArgs["topics"];
@@ -127,6 +139,8 @@ export class ComputeMesh extends pulumi.ComponentResource {
   public readonly shardMap: ShardMap;
   /** The mesh nodes; plain, known in preview. */
   public readonly nodes: MeshNodeFacts[];
+  /** Where pods for a pool belong: its labels and taints by the pool's name; plain, known in preview. */
+  public readonly pools: Record<string, MeshPoolFacts>;
   /** A readable picture of the whole mesh; plain, known in preview. */
   public readonly summary: MeshSummary;
   public readonly namespaceName: pulumi.Output<string>;
@@ -140,6 +154,7 @@ export class ComputeMesh extends pulumi.ComponentResource {
     super("compute-mesh:index:ComputeMesh", name, shownArgs(args), opts);
     const plan = orFail(this, () => normalizeComputeMesh(name, args));
     plan.summary.shards.warnings.forEach((warning) => void pulumi.log.warn(`shard map: ${warning}`, this));
+    plan.notes.forEach((line) => void pulumi.log.info(line, this));
     plan.moves.forEach((line) => void pulumi.log.info(`shard map: ${line}`, this));
     if (plan.lockText !== undefined) {
       args.shards.lock?.write?.(plan.lockText);
@@ -147,18 +162,28 @@ export class ComputeMesh extends pulumi.ComponentResource {
 
     const cluster = args.nodeProvider.createCluster(`${name}-cluster`, { parent: this });
     const opt = { parent: this, provider: cluster.kubernetes };
-    const nodes = plan.nodes.map((node) => new ComputeMeshNode(node.name, node.args, opt));
+    const nodes = new ComputeMeshNodes(`${name}-nodes`, { mesh: name, nodeProvider: args.nodeProvider, nodes: plan.nodes }, opt);
+    const pools = createPools(this, args.nodeProvider, plan.pools);
+    this.pools = Object.fromEntries(pools.map(([key, { selector, taints }]) => [key, { selector, taints }]));
     // A DaemonSet without nodes counts as ready, so the nodes come first. One list of them here, and not one in every workload, keeps the state small.
-    const namespace = createNamespace(name, args, plan, { ...opt, dependsOn: nodes });
+    const poolParts = pools.flatMap(([, pool]) => pool.dependsOn ?? []);
+    const namespace = createNamespace(name, args, plan, { ...opt, dependsOn: [nodes, ...poolParts] });
     const inside = { namespace: namespace.metadata.name };
     createTopicRecords(name, args, plan, inside.namespace, opt);
     const database = new LocalDbDaemonSet(plan.database.name, { ...plan.database.args, ...inside }, opt);
     const afterDatabase = { ...opt, dependsOn: [database] };
     // Neither after the other: a shard's ingest waits for the agent that restores it, and the agent's snapshots wait for the ingest.
     const ingest = new ShardedIngest(plan.ingest.name, { ...plan.ingest.args, ...inside }, afterDatabase);
-    const groups = plan.snapshotGroups.map((group) => new SnapshotGroup(group.name, { ...group.args, ...inside }, afterDatabase));
+    const stores = createStores(this, args.nodeProvider, plan.stores);
+    const groups = plan.snapshotGroups.map((group) => {
+      const store = stores.get(group.key);
+      const after = { ...opt, dependsOn: [database, ...(store?.dependsOn ?? [])] };
+      return new SnapshotGroup(group.name, { ...withCloudStore(group.args, store), ...inside }, after);
+    });
     const afterData = { ...opt, dependsOn: [ingest, ...groups] };
-    const services = plan.services.map((service) => new VersionedService(service.name, { ...service.args, ...inside }, afterData));
+    const services = plan.services.map(
+      (service) => new VersionedService(service.name, { ...onPool(service.args, service.pool, this.pools), ...inside }, afterData),
+    );
     const afterServices = { ...opt, dependsOn: services };
     plan.routes.forEach((routes) => new GlooRoutes(routes.name, { ...routes.args, ...inside }, afterServices));
 
@@ -167,11 +192,12 @@ export class ComputeMesh extends pulumi.ComponentResource {
     this.summary = plan.summary;
     this.namespaceName = namespace.metadata.name;
     this.ready = pulumi
-      .all([...nodes, database, ingest, ...groups, ...services].map((part) => part.ready))
+      .all([nodes, ...pools.map(([, pool]) => pool), database, ingest, ...groups, ...services].map((part) => part.ready))
       .apply((all) => all.every(Boolean));
     this.registerOutputs({
       shardMap: this.shardMap,
       nodes: this.nodes,
+      pools: this.pools,
       summary: this.summary,
       namespaceName: this.namespaceName,
       ready: this.ready,

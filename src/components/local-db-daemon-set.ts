@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { EngineArgs } from "../engines";
 import { createChild, type ChildTransform, type DataProtection, dataOptions, orFail } from "../kubernetes/children";
+import { nodeNames } from "../kubernetes/shown-args";
 import { dataLabel, describeLabels } from "../kubernetes/labels";
 import type { LocalDbFacts } from "../model/facts";
 import type { MeshNodeFacts } from "../model/topology";
@@ -189,7 +190,8 @@ export class LocalDbDaemonSet extends pulumi.ComponentResource {
 
 /** The args as they are kept in the state: a given password only as a secret. */
 function shownArgs(args: LocalDbDaemonSetArgs): pulumi.Inputs {
-  const { transforms: _transforms, credentials, ...shown } = args;
+  const { transforms: _transforms, credentials, nodes, ...others } = args;
+  const shown = { ...others, nodes: nodeNames(nodes) };
   return credentials?.password === undefined
     ? { ...shown, credentials }
     : { ...shown, credentials: { ...credentials, password: pulumi.secret(credentials.password) } };

@@ -5,6 +5,7 @@ import { type IngestSettings, renderIngestSettings } from "../ingest/settings";
 import { renderStockConfig, type StockEngineArgs } from "../ingest/stock";
 import { tableNames } from "../ingest/tables";
 import { type ChildTransform, createChild, orFail } from "../kubernetes/children";
+import { nodeDomains } from "../kubernetes/shown-args";
 import { describeLabels } from "../kubernetes/labels";
 import { createNodeIdentity, type NodeIdentityParts, type NodeIdentityTransforms } from "../kubernetes/node-identity";
 import type { LocalDbFacts, SnapshotGroupFacts } from "../model/facts";
@@ -151,8 +152,8 @@ export class ShardedIngest extends pulumi.ComponentResource {
 
 /** The args as policies see them: functions are none of their business. */
 function shownArgs(args: ShardedIngestArgs): pulumi.Inputs {
-  const { transforms: _transforms, ...shown } = args;
-  return shown;
+  const { transforms: _transforms, nodes, ...shown } = args;
+  return { ...shown, nodes: nodeDomains(nodes) };
 }
 
 function createIdentity(parent: ShardedIngest, args: ShardedIngestArgs, plan: ShardedIngestPlan): NodeIdentityParts {

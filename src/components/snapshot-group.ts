@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { KafkaArgs, SecretKeyArgs } from "../ingest/kafka";
 import { type ChildTransform, createChild, type DataProtection, dataOptions, orFail } from "../kubernetes/children";
+import { nodeNames } from "../kubernetes/shown-args";
 import { describeLabels, selectorLabels } from "../kubernetes/labels";
 import { createNodeIdentity, type NodeIdentityParts, type NodeIdentityTransforms } from "../kubernetes/node-identity";
 import type { LocalDbFacts, SnapshotGroupFacts } from "../model/facts";
@@ -215,8 +216,8 @@ export class SnapshotGroup extends pulumi.ComponentResource {
 
 /** The args as policies see them: functions are none of their business. */
 function shownArgs(args: SnapshotGroupArgs): pulumi.Inputs {
-  const { transforms: _transforms, ...shown } = args;
-  return shown;
+  const { transforms: _transforms, nodes, ...shown } = args;
+  return { ...shown, nodes: nodeNames(nodes) };
 }
 
 function createSettings(

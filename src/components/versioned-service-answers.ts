@@ -1,8 +1,11 @@
 /** The gatherer of a (version, snapshot): asks one owner of every shard and merges the partial answers. What it is told, and its checks. */
 import { type MergeArgs, normalizeMergeRules } from "../model/answers";
 import { type AnswerLimits, defaultAnswerLimits } from "../model/answers-settings";
-import { checkInteger, checkKnownKeys, checkObject, checkQuantity } from "../model/checks";
+import { checkLabels, checkTaints } from "../kubernetes/label-rules";
+import { type Toleration, tolerationsOf } from "../kubernetes/pods";
+import { checkInteger, checkKnownKeys, checkList, checkObject, checkQuantity } from "../model/checks";
 import { joinPath, type Problems } from "../model/errors";
+import type { Taint } from "../model/topology";
 import type { VersionedServiceArgs } from "./versioned-service";
 
 /** Global answers of a service: a question to the gatherer is put to every shard, and the partial answers become one. */
@@ -28,6 +31,16 @@ export interface ServiceAnswersArgs {
   cpu?: string;
   /** Memory of one gatherer as a Kubernetes quantity, request and limit. Default: 128Mi and four times `maxBufferedBytes`, together `384Mi`. */
   memory?: string;
+  /** Other nodes than those of the mesh, for example a pool (`mesh.pools.web`): gatherers need no data of their own node. Default: the mesh nodes. */
+  placement?: PodPlacementArgs;
+}
+
+/** Where pods belong. */
+export interface PodPlacementArgs {
+  /** Labels of the nodes, at least one. */
+  selector: Record<string, string>;
+  /** Taints of the nodes, which the pods tolerate. Default: none. */
+  taints?: Taint[];
 }
 
 /** `ServiceAnswersArgs`, normalised. */
@@ -40,6 +53,8 @@ export interface AnswersPlan {
   memory: string;
   /** For the heap of JavaScript; the rest is for what it does not count: sockets, buffers, the program itself. */
   heapMebibytes: number;
+  /** In place of the mesh nodes. */
+  placement?: { nodeSelector: Record<string, string>; tolerations: Toleration[] };
 }
 
 const mebibyte = 1024 ** 2;
@@ -53,7 +68,7 @@ export function planAnswers(problems: Problems, args: VersionedServiceArgs): Ans
     return undefined;
   }
   const given: ServiceAnswersArgs = answers;
-  checkKnownKeys(problems, path, given, ["merge", "replicas", "cpu", "memory", ...limitKeys]);
+  checkKnownKeys(problems, path, given, ["merge", "replicas", "cpu", "memory", "placement", ...limitKeys]);
   if (args.shardMap === undefined) {
     problems.add("shardMap", undefined, "with answers the shard map is needed: the gatherer asks one owner of every shard");
   }
@@ -68,5 +83,24 @@ export function planAnswers(problems: Problems, args: VersionedServiceArgs): Ans
   const { memory = `${128 + Math.ceil((4 * buffered) / mebibyte)}Mi` } = given;
   // Less than this the program itself takes.
   const memoryBytes = checkQuantity(problems, joinPath(path, "memory"), memory, { min: 128 * mebibyte }) ?? 0;
-  return { merge: given.merge, replicas, limits, cpu, memory, heapMebibytes: Math.floor((memoryBytes * 0.7) / mebibyte) };
+  const heapMebibytes = Math.floor((memoryBytes * 0.7) / mebibyte);
+  return { merge: given.merge, replicas, limits, cpu, memory, heapMebibytes, ...planPlacement(problems, given.placement) };
+}
+
+function planPlacement(problems: Problems, placement: unknown): Pick<AnswersPlan, "placement"> {
+  const path = "answers.placement";
+  if (placement === undefined || !checkObject(problems, path, placement)) {
+    return {};
+  }
+  checkKnownKeys(problems, path, placement, ["selector", "taints"]);
+  const { selector, taints = [] } = placement;
+  const labelled = checkLabels(problems, joinPath(path, "selector"), selector);
+  if (labelled && Object.keys(selector).length === 0) {
+    problems.add(joinPath(path, "selector"), selector, "at least one label is needed");
+  }
+  if (!checkList(problems, joinPath(path, "taints"), taints) || !labelled) {
+    return {};
+  }
+  checkTaints(problems, joinPath(path, "taints"), taints as Taint[]);
+  return { placement: { nodeSelector: selector, tolerations: tolerationsOf(taints as Taint[]) } };
 }

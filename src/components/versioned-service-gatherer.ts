@@ -127,6 +127,7 @@ function podSpec(
   return {
     nodeSelector: plan.nodeSelector,
     tolerations: plan.tolerations,
+    ...answers.placement,
     topologySpreadConstraints: ["topology.kubernetes.io/zone", "kubernetes.io/hostname"].map(
       spread,
     ) as k8s.types.input.core.v1.TopologySpreadConstraint[],

@@ -1,6 +1,7 @@
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { type ChildTransform, orFail } from "../kubernetes/children";
+import { nodeNames } from "../kubernetes/shown-args";
 import { createNodeIdentity, type NodeIdentityParts, type NodeIdentityTransforms } from "../kubernetes/node-identity";
 import type { LocalDbFacts, SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
 import type { ShardMap } from "../model/shard-map";
@@ -177,8 +178,8 @@ export class VersionedService extends pulumi.ComponentResource {
 }
 
 /** The args as they are kept in the state: without functions. */
-function shownArgs({ transforms: _transforms, ...shown }: VersionedServiceArgs): pulumi.Inputs {
-  return shown;
+function shownArgs({ transforms: _transforms, nodes, ...shown }: VersionedServiceArgs): pulumi.Inputs {
+  return { ...shown, nodes: nodeNames(nodes) };
 }
 
 /** The shards of every node, where the shard map is known. */

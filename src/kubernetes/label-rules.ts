@@ -1,5 +1,5 @@
 /** What labels and taints may be: the rules of the API server, applied before anything is sent to it. */
-import { checkOneOf, isObject } from "../model/checks";
+import { checkObject, checkOneOf, isObject } from "../model/checks";
 import { joinPath, keyPath, type Problems } from "../model/errors";
 import type { Taint } from "../model/topology";
 
@@ -56,6 +56,9 @@ export function checkTaints(problems: Problems, path: string, taints: readonly T
   const seen = new Map<string, string>();
   taints.forEach((taint, index) => {
     const where = joinPath(path, index);
+    if (!checkObject(problems, where, taint)) {
+      return;
+    }
     checkLabelKey(problems, joinPath(where, "key"), taint.key);
     checkOneOf(problems, joinPath(where, "effect"), taint.effect, taintEffects);
     if (taint.value !== undefined) {

@@ -5,6 +5,8 @@ export const labelPrefix = "compute-mesh.dev";
 export const nodeLabel = `${labelPrefix}/node`;
 /** On a Node: the name of the mesh that it belongs to. */
 export const meshLabel = `${labelPrefix}/mesh`;
+/** On a Node of a pool: the pool that it belongs to. */
+export const poolLabel = `${labelPrefix}/pool`;
 /** On pods and Services: name of the component that made them. Part of frozen selectors. */
 export const componentLabel = `${labelPrefix}/component`;
 /** On pods: role inside the component, for example `database`. Part of frozen selectors. */

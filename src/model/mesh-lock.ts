@@ -120,6 +120,27 @@ export function requestOf(lock: MeshLock): PlacementRequest {
 }
 
 /**
+ * The content of a lock file that cannot be mended by itself where it is broken: what was in it is what must not be lost.
+ *
+ * @param file its name for messages, its text, and the command that brings a good one up to date
+ * @throws MeshInputError with everything that is wrong, and the way out
+ */
+export function readMeshLock({ path, text, mend }: { path: string; text: string; mend: string }): MeshLock {
+  try {
+    return parseMeshLock(text, path);
+  } catch (error) {
+    if (!(error instanceof MeshInputError)) {
+      throw error;
+    }
+    const wayOut = `take the last good version of it, then run: ${mend}`;
+    const problems = new Problems("shardMap");
+    problems.add("lock", path, `${error.message.split("\n").join("; ")}; ${wayOut}`);
+    problems.throwIfAny();
+    throw error;
+  }
+}
+
+/**
  * The placement that a lock file says, where it is right for the request.
  *
  * @param file its name for messages, its text (undefined where there is no such file) and the command that mends it
@@ -134,16 +155,7 @@ export function placementOfLock(
     problems.add("lock", file.path, `there is no such file; make it with: ${file.mend}`);
     problems.throwIfAny();
   }
-  let lock: MeshLock | undefined;
-  try {
-    lock = parseMeshLock(file.text ?? "", file.path);
-  } catch (error) {
-    if (!(error instanceof MeshInputError)) {
-      throw error;
-    }
-    problems.add("lock", file.path, `${error.message.split("\n").join("; ")}; take the last good version of it, then run: ${file.mend}`);
-    problems.throwIfAny();
-  }
+  const lock = readMeshLock({ ...file, text: file.text ?? "" });
   const { changes, placement } = updateMeshLock(lock, request);
   if (changes.length > 0) {
     problems.add("lock", file.path, `it is out of date: ${changes.join("; ")}; bring it up to date with: ${file.mend}`);

@@ -1,5 +1,5 @@
 /** Schedules: cron expressions of five fields (POSIX crontab), always in UTC, so that every node computes the same times. */
-import { CronExpressionParser } from "cron-parser";
+import type * as CronParser from "cron-parser";
 import { Problems } from "./errors";
 
 /** A schedule that is known to fire. */
@@ -73,7 +73,7 @@ export function checkSchedule(problems: Problems, path: string, text: unknown): 
     return;
   }
   try {
-    CronExpressionParser.parse(expression, { tz: "UTC", currentDate: probe });
+    cronExpressions().parse(expression, { tz: "UTC", currentDate: probe });
   } catch (error) {
     problems.add(path, text, isImpossibleDay(error) ? neverFires : `${scheduleRule} (${messageOf(error)})`);
     return;
@@ -123,8 +123,14 @@ export function describeSchedule(text: string): string {
 
 const neverFires = "it never fires, because no month that is asked for has such a day";
 
+/** Loaded with the first schedule that is read: with its library of dates it would be half of what an import of this library adds to that of `@pulumi/kubernetes`. */
+function cronExpressions(): typeof CronParser.CronExpressionParser {
+  // eslint-disable-next-line @typescript-eslint/no-require-imports -- an import, wherever it stands, would be done at once
+  return (require("cron-parser") as typeof CronParser).CronExpressionParser;
+}
+
 function nextTime(expression: string, from: Date): Date {
-  return CronExpressionParser.parse(expression, { tz: "UTC", currentDate: from }).next().toDate();
+  return cronExpressions().parse(expression, { tz: "UTC", currentDate: from }).next().toDate();
 }
 
 function isPlainField(field: string, index: number): boolean {

@@ -1,3 +1,4 @@
+import type { CostLine } from "./costs";
 import type { LocalDbFacts, SnapshotGroupFacts, TopicFacts, VersionedServiceFacts } from "./facts";
 import { describeSchedule } from "./schedule";
 import { primaryShardsOfNode, type ShardMap, shardsOfNode } from "./shard-map";
@@ -20,6 +21,8 @@ export interface MeshSummary {
   services: { service: string; version: string; snapshot: string; endpoint: string; direct?: string; answers: string; weight: number }[];
   /** `request` is a witness: one request that takes the route. */
   routes: { name: string; request: string; destination: string }[];
+  /** What runs, by price class; absent where the node provider says nothing of it. */
+  costs?: CostLine[];
 }
 
 /** One mesh node and its part of the work. */
@@ -31,6 +34,8 @@ export interface NodeSummary {
   shards: number[];
   /** Those of them whose first owner is this node. */
   primaryShards: number[];
+  /** Why this machine, for example `m7gd.2xlarge: 8 vCPU, 32 GiB, 1×474 GB NVMe`; absent where the node provider says nothing of it. */
+  machine?: string;
 }
 
 /** What a summary is made of. */
@@ -47,6 +52,9 @@ export interface MeshSummaryInput {
   snapshotGroups: readonly { key: string; facts: SnapshotGroupFacts }[];
   services: readonly VersionedServiceFacts[];
   routes: readonly { name: string; destination: string; witness: string }[];
+  /** Mesh node → why this machine. Default: nothing is known of them. */
+  machines?: Readonly<Record<string, string>>;
+  costs?: readonly CostLine[];
 }
 
 /** The shards of every node. */
@@ -66,7 +74,10 @@ export function summarizeMesh(input: MeshSummaryInput): MeshSummary {
   return {
     mesh: input.mesh,
     namespace,
-    nodes: summarizeNodes(input.nodes, shardMap),
+    nodes: summarizeNodes(input.nodes, shardMap).map((node) => {
+      const machine = input.machines?.[node.name];
+      return machine === undefined ? node : { ...node, machine };
+    }),
     shards: { count: shardMap.shardCount, replicas: shardMap.replicas, mapVersion: shardMap.version, warnings: [...input.warnings] },
     topics: Object.entries(input.topics).map(([name, { partitions }]) => ({ name, partitions })),
     databases: [{ engine: input.database.engine, endpoint: `${input.database.serviceName}.${namespace}.svc:${input.database.port}` }],
@@ -91,5 +102,6 @@ export function summarizeMesh(input: MeshSummaryInput): MeshSummary {
       })),
     ),
     routes: input.routes.map((route) => ({ name: route.name, request: route.witness, destination: route.destination })),
+    ...(input.costs === undefined || input.costs.length === 0 ? {} : { costs: [...input.costs] }),
   };
 }

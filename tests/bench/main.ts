@@ -12,27 +12,36 @@ import { keep, type ResultTable } from "./results";
 
 type Say = (text: string) => void;
 
-const rows: Record<string, { run: (say: Say) => ResultTable[] | Promise<ResultTable[]>; help: string }> = {
+const rows: Record<
+  string,
+  { run: (say: Say, nodes: number[]) => ResultTable[] | Promise<ResultTable[]> | AsyncIterable<ResultTable[]>; help: string }
+> = {
   placement: {
     run: benchPlacement,
     help: "shard maps beside rendezvous, hash rings, jump hash, Kafka's assignor and the optimum (3 minutes)",
   },
   objects: { run: benchObjects, help: "building the objects of a mesh beside raw resources, cdk8s and kustomize (3 minutes)" },
-  engine: { run: benchEngine, help: "preview, up, no change and destroy on an embedded cluster beside raw resources (10 minutes)" },
+  engine: { run: benchEngine, help: "preview, up, no change and destroy on an embedded cluster beside raw resources (15 minutes)" },
   size: { run: benchSize, help: "resources and bytes against nodes, shards, versions, snapshots and routes (1 minute)" },
   consumer: { run: benchConsumer, help: "import, type check and installed size beside @pulumi/kubernetes alone (2 minutes)" },
 };
 
 const usage = [
-  "usage: npm run bench -- [--only <row>]",
+  "usage: npm run bench -- [--only <row>] [--nodes 5 --nodes 50]",
   "",
   ...Object.entries(rows).map(([name, { help }]) => `  ${name.padEnd(10)} ${help}`),
+  "",
+  "  --nodes    sizes of the meshes of the row engine, in place of 5, 50 and 500",
   "",
 ].join("\n");
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { only: { type: "string", multiple: true }, help: { type: "boolean", short: "h", default: false } },
+    options: {
+      only: { type: "string", multiple: true },
+      nodes: { type: "string", multiple: true, default: ["5", "50", "500"] },
+      help: { type: "boolean", short: "h", default: false },
+    },
   });
   const names = values.only ?? Object.keys(rows);
   if (values.help || names.some((name) => !Object.hasOwn(rows, name))) {
@@ -41,7 +50,12 @@ async function main(): Promise<number> {
   }
   for (const name of names) {
     const say = (text: string): void => void process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${name}: ${text}\n`);
-    process.stdout.write(`${keep(name, await rows[name].run(say))}\n`);
+    const tables = await rows[name].run(say, values.nodes.map(Number));
+    let text = "";
+    for await (const known of Array.isArray(tables) ? [tables] : tables) {
+      text = keep(name, known);
+    }
+    process.stdout.write(`${text}\n`);
   }
   return 0;
 }

@@ -77,7 +77,7 @@ describe("the stack local", () => {
     mesh.nodes["n-6"] = meshNode("zone-c");
     await setMesh(stack, mesh);
     const outcome = succeeded(await stack.up());
-    expect(summary(outcome)).toEqual(["create mesh-node-n-6", "create mesh-node-n-6-node", ...scalingUpdates]);
+    expect(summary(outcome)).toEqual(["create mesh-nodes-n-6-node", ...scalingUpdates]);
     const { items } = await read("/apis/apps/v1/namespaces/mesh/daemonsets");
     expect(items.map((one: any) => one.status.numberReady)).toEqual(Array(7).fill(6));
     // The databases are not rolled: their pod template knows nothing of the number of nodes.
@@ -90,7 +90,7 @@ describe("the stack local", () => {
     delete mesh.nodes["n-2"];
     await setMesh(stack, mesh);
     const outcome = succeeded(await stack.up());
-    expect(summary(outcome)).toEqual(["delete mesh-node-n-2", "delete mesh-node-n-2-node", ...scalingUpdates]);
+    expect(summary(outcome)).toEqual(["delete mesh-nodes-n-2-node", ...scalingUpdates]);
     expect(await read("/api/v1/nodes/n-2")).toBeUndefined();
     expect(summary(succeeded(await stack.preview()))).toEqual([]);
   }, 180_000);

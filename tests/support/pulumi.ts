@@ -25,6 +25,8 @@ export interface TestStackOptions {
   env?: NodeJS.ProcessEnv;
   /** `stand-in`: our own host and provider. `resolved`: what users of this machine get, the official ones where they can be had. Default: `stand-in`. */
   plugins?: "stand-in" | "resolved";
+  /** Folders of plugins that are preferred to all others. Default: none. */
+  pluginFolders?: readonly string[];
 }
 
 export type ConfigValue = string | { secret: string };
@@ -58,6 +60,7 @@ export interface ExportedResource {
   inputs?: Record<string, unknown>;
   outputs?: Record<string, unknown>;
   initErrors?: string[];
+  dependencies?: string[];
 }
 
 export interface TestStack {
@@ -208,7 +211,7 @@ async function environmentOf(folder: string, options: TestStackOptions): Promise
   const environment: NodeJS.ProcessEnv = {
     ...process.env,
     ...setup.variables,
-    PATH: withFirst(folders, process.env["PATH"] ?? ""),
+    PATH: withFirst([...(options.pluginFolders ?? []), ...folders], process.env["PATH"] ?? ""),
     PULUMI_HOME: home,
     PULUMI_BACKEND_URL: fileBackend(state),
     PULUMI_CONFIG_PASSPHRASE: passphrase,

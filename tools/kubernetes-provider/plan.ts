@@ -52,7 +52,7 @@ export async function diffResource(session: Session, request: DiffRequest): Prom
     kind !== undefined &&
     found.forced.length === 0 &&
     (await meansTheSame(session, state, withIgnored(object, state.live, ignored), found.changes));
-  return respond(sameToServer ? { ...found, changes: [] } : found);
+  return diffAnswer(sameToServer ? { ...found, changes: [] } : found);
 }
 
 /** Asks the server whether a change of form is a change of meaning: "0.5" and "500m", empty maps, defaults written out. */
@@ -74,7 +74,8 @@ async function meansTheSame(session: Session, state: ObjectState, object: JsonMa
   }
 }
 
-function respond(found: Plan): DiffResponse {
+/** The answer to Diff. */
+export function diffAnswer(found: Plan): DiffResponse {
   const response = new DiffResponse();
   for (const change of found.changes) {
     const forced = found.forced.includes(change);

@@ -47,7 +47,9 @@ export function handlers(session: Session): grpc.UntypedServiceImplementation {
   };
 }
 
-function unary<Request, Response>(answer: (request: Request) => Response | Promise<Response>): grpc.handleUnaryCall<Request, Response> {
+export function unary<Request, Response>(
+  answer: (request: Request) => Response | Promise<Response>,
+): grpc.handleUnaryCall<Request, Response> {
   return (call, reply) => {
     void (async () => answer(call.request))().then(
       (response) => reply(null, response),

@@ -160,7 +160,7 @@ describe("ComputeMesh refuses", () => {
         mesh.services["a".repeat(40)] = mesh.services.prices;
       },
       [
-        'nodes.N_7: "mesh-node-N_7" is not allowed: a DNS label is allowed',
+        'nodes.N_7: "mesh-nodes-N_7" is not allowed: a DNS label is allowed',
         'nodes.N_7: "N_7" is not allowed: a DNS label is allowed',
         `services.${"a".repeat(40)}: "mesh-service-${"a".repeat(40)}" is not allowed: at most 40 characters are allowed`,
       ],

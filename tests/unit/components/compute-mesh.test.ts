@@ -50,7 +50,7 @@ describe("ComputeMesh", () => {
     const inside = (parent: string, ...children: [type: string, name: string][]): string[] =>
       children.map(([type, name]) => `${parent} > ${type} ${name}`);
     const pairs = [`v1-${five}`, `v1-${six}`, `v2-${five}`, `v2-${six}`].map((pair) => `mesh-service-prices-${pair}`);
-    const nodes = ["n-1", "n-2", "n-3", "n-4", "n-5"].map((node) => `mesh-node-${node}`);
+    const nodes = ["n-1", "n-2", "n-3", "n-4", "n-5"].map((node) => `mesh-nodes-${node}-node`);
     expect(shape(recorder)).toEqual(
       [
         ...inside("", ["compute-mesh:index:ComputeMesh", "mesh"]),
@@ -66,10 +66,8 @@ describe("ComputeMesh", () => {
           ["compute-mesh:index:VersionedService", "mesh-service-prices"],
           ["compute-mesh:index:GlooRoutes", "mesh-routes"],
         ),
-        ...nodes.flatMap((node) => [
-          ...inside("mesh", ["compute-mesh:index:ComputeMeshNode", node]),
-          ...inside(node, ["kubernetes:core/v1:Node", `${node}-node`]),
-        ]),
+        ...inside("mesh", ["compute-mesh:index:ComputeMeshNodes", "mesh-nodes"]),
+        ...nodes.flatMap((node) => inside("mesh-nodes", ["kubernetes:core/v1:Node", node])),
         ...inside(
           "mesh-db",
           ["kubernetes:core/v1:Secret", "mesh-db-credentials"],
@@ -150,7 +148,7 @@ describe("ComputeMesh", () => {
     const { recorder } = await run();
     const { dependencies } = recorder.named("mesh-namespace").options;
     expect(dependencies.filter((urn) => urn.includes("core/v1:Node::")).map((urn) => urn.split("::").pop())).toEqual(
-      ["n-1", "n-2", "n-3", "n-4", "n-5"].map((node) => `mesh-node-${node}-node`),
+      ["n-1", "n-2", "n-3", "n-4", "n-5"].map((node) => `mesh-nodes-${node}-node`),
     );
   });
 
@@ -259,11 +257,11 @@ describe("ComputeMesh", () => {
     expect(await withShards(64)).toEqual(await withShards(16));
   });
 
-  it("grows by two resources for a node: the mesh node and its machine", async () => {
+  it("grows by one resource for a node: its machine", async () => {
     const [before, after] = [await run(), await run((mesh) => (mesh.nodes["n-6"] = meshNode("zone-c")))];
     const known = new Set(names(before.recorder));
-    expect(names(after.recorder).filter((name) => !known.has(name))).toEqual(["mesh-node-n-6", "mesh-node-n-6-node"]);
-    expect(after.recorder.resources).toHaveLength(before.recorder.resources.length + 2);
+    expect(names(after.recorder).filter((name) => !known.has(name))).toEqual(["mesh-nodes-n-6-node"]);
+    expect(after.recorder.resources).toHaveLength(before.recorder.resources.length + 1);
   });
 
   it("does not depend on the order of the keys of its args", async () => {
@@ -379,7 +377,7 @@ describe("ComputeMesh", () => {
 
   it("goes without snapshots, services and routes", async () => {
     const { recorder } = await run((mesh) => ["snapshots", "services", "routes", "database", "ingest"].forEach((key) => delete mesh[key]));
-    const parts = recorder.resources.filter(({ custom, parent, name }) => !custom && parent === "mesh" && !name.startsWith("mesh-node-"));
+    const parts = recorder.resources.filter(({ custom, parent, name }) => !custom && parent === "mesh" && name !== "mesh-nodes");
     expect(parts.map(({ name }) => name).sort()).toEqual(["mesh-db", "mesh-ingest"]);
   });
 });

@@ -136,3 +136,20 @@ describe("a node that contradicts its spec", () => {
     expect(isReady({})).toBe(false);
   });
 });
+
+describe("a pool that is there", () => {
+  it("is known by its label, and nothing is made", async () => {
+    const recorder = await startMocks();
+    const provider = existingProvider({ clusterName: "dc", selector: { "example.com/pool": "mesh" } });
+    const request = { poolName: "web", mesh: "prices", zones: ["row-1"], spec: {}, minNodes: 1, maxNodes: 3 };
+    expect(provider.checkPool?.(request)).toEqual([]);
+    expect(provider.checkPool?.({ ...request, zones: [] }).map(({ path }) => path)).toEqual(["zones"]);
+    const parent = new pulumi.ComponentResource("test:index:Owner", "owner");
+    expect(provider.createPool?.("web", request, { parent })).toMatchObject({
+      selector: { "compute-mesh.dev/pool": "prices-web" },
+      taints: [],
+    });
+    await recorder.settle(parent);
+    expect(recorder.childrenOf("owner")).toEqual([]);
+  });
+});

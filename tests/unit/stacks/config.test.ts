@@ -78,7 +78,7 @@ describe("the configuration of a stack", () => {
     [
       "unknown keys in the cloud, beside the one that is known",
       { cloud: { locl: {}, existing: { clusterName: "c", selector: { a: "b" } } } },
-      ['cloud.locl: "locl" is not allowed: unknown key, perhaps local is meant; known keys are local, existing'],
+      ['cloud.locl: "locl" is not allowed: unknown key, perhaps local is meant; known keys are local, existing, aws, gcp, azure'],
     ],
     [
       "unknown keys of the embedded cluster",
@@ -90,9 +90,9 @@ describe("the configuration of a stack", () => {
     [
       "two clouds",
       { cloud: { local: {}, existing: {} } },
-      ['cloud: "local and existing" is not allowed: exactly one of local, existing is allowed'],
+      ['cloud: "local and existing" is not allowed: exactly one of local, existing, aws, gcp, azure is allowed'],
     ],
-    ["no cloud", { cloud: {} }, ["cloud: nothing is not allowed: exactly one of local, existing is allowed"]],
+    ["no cloud", { cloud: {} }, ["cloud: nothing is not allowed: exactly one of local, existing, aws, gcp, azure is allowed"]],
     ["a cloud that is a word", { cloud: "local" }, ['cloud: "local" is not allowed: an object is allowed: { local: {} }']],
     ["an embedded cluster that is a word", { cloud: { local: "test" } }, ['cloud.local: "test" is not allowed: an object is allowed']],
     ["existing nodes that are a list", { cloud: { existing: [] } }, ["cloud.existing: [] is not allowed: an object is allowed"]],
@@ -156,6 +156,24 @@ describe("the configuration of a stack", () => {
     expect(local.map(pathOf)).toEqual(["nmae", "cloud.local.regoin", "cloud.local.region", "mesh.nodeProvider"]);
     const existing = refusal({ nmae: "x", cloud: { existing: { clusterName: "c" } }, mesh: [] });
     expect(existing.map(pathOf)).toEqual(["nmae", "cloud.existing.selector", "mesh"]);
+  });
+
+  it("takes one cloud with its options, and names what is wrong with them", () => {
+    const gcp = {
+      project: "my-project",
+      region: "europe-west4",
+      network: { create: { cidr: "10.0.0.0/20" } },
+      cluster: { create: { name: "c" } },
+    };
+    const settings = readStackSettings(values({ cloud: { gcp } }));
+    expect(settings.cloud).toEqual({ gcp });
+    expect(settings.args.nodeProvider.name).toBe("gcp");
+    expect(refusal({ cloud: { gcp, aws: {} } })).toEqual([expect.stringMatching(/^cloud: .*(aws and gcp|gcp and aws)/)]);
+    expect(refusal({ cloud: { gcp: { ...gcp, region: "Holland", zones: [] } } })).toEqual([
+      expect.stringMatching(/^cloud\.gcp\.zones: /),
+      expect.stringMatching(/^cloud\.gcp\.region: "Holland" is not allowed: /),
+    ]);
+    expect(refusal({ cloud: { azure: "westeurope" } })).toEqual([expect.stringMatching(/^cloud\.azure: "westeurope" is not allowed/)]);
   });
 });
 

@@ -151,6 +151,12 @@ describe("the command", () => {
     writeFileSync(lock, good.replace("n-5", "n-7"));
     expect(await placementCommand(["check", "--lock", lock])).toBe(1);
     expect(err).toContain("there is no such node in `nodes`");
+    // What was in it must not be lost, so it is not made anew.
+    const broken = good.slice(0, -20);
+    writeFileSync(lock, broken);
+    expect(await placementCommand(["update", "--lock", lock])).toBe(1);
+    expect(err).toMatch(/JSON is expected.*; take the last good version of it, then run: npm run placement -- update --stack local\n$/);
+    expect(readFileSync(lock, "utf8")).toBe(broken);
   }, 120_000);
 
   it("says what is wrong with its words", async () => {

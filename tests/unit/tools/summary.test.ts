@@ -43,6 +43,29 @@ const next = `Next:
   npm run cluster -- status          the embedded cluster; \`-- kubeconfig\` prints the file for kubectl`;
 
 describe("formatSummary", () => {
+  it("says why each node has its machine and what everything costs, where the cloud knows", () => {
+    const machine = "m7gd.2xlarge: 8 vCPU, 32 GiB, 1×474 GB NVMe";
+    const nodes = small.nodes.map((node, index) => (index === 0 ? { ...node, machine } : node));
+    const costs = [
+      { what: "mesh nodes", type: "m7gd.2xlarge", count: 2, priceClass: 5.23 },
+      { what: "pool web", type: "m7g.large", count: 1, maxCount: 4, priceClass: 1, note: "spot" },
+      { what: "snapshot store hourly", type: "S3 Standard", count: 1, note: "paid by size" },
+    ];
+    expect(formatSummary({ ...small, nodes, costs })).toContain(`
+Machines
+  node  why this one
+  n-1   m7gd.2xlarge: 8 vCPU, 32 GiB, 1×474 GB NVMe
+
+What runs, by price class (1 is a small machine of the cloud)
+  what                   type          count   each  in all  note
+  mesh nodes             m7gd.2xlarge  2       5.2   10.5
+  pool web               m7g.large     1 to 4  1     1 to 4  spot
+  snapshot store hourly  S3 Standard   1                     paid by size
+
+Topics
+`);
+  });
+
   it("shows the whole mesh in aligned tables", () => {
     expect(formatSummary(small)).toBe(`Mesh quotes in namespace quotes-eu: 3 shards × 2 on 2 mesh nodes (shard map 10a725de873938b0)
 

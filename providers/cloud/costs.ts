@@ -1,0 +1,48 @@
+/** Notes of costs from the table of a cloud's machines. */
+import { type CostLine, joinCostLines } from "../../src/model/costs";
+import type { CostRequest, NodePoolSpec } from "../provider";
+import { chooseInstanceType, type InstanceTable } from "./instance-choice";
+
+/** What costs beside machines; each cloud says it in its own words. */
+export interface FixedCosts {
+  /** Control plane, gateways of the network and the like. */
+  lines: readonly CostLine[];
+  /** What one snapshot store is called, for example `S3 Standard`. */
+  store: string;
+  /** What spot machines are called. Default: `spot`. */
+  spot?: string;
+}
+
+/** Every line of a mesh, the same ones joined. */
+export function cloudCosts(table: InstanceTable, request: CostRequest, fixed: FixedCosts): CostLine[] {
+  return joinCostLines([
+    ...fixed.lines,
+    ...request.nodes.map(({ spec }) => ({ what: "mesh nodes", count: 1, ...machine(table, spec, fixed) })),
+    ...request.pools.map((pool) => ({
+      what: `pool ${pool.poolName}`,
+      count: pool.minNodes,
+      ...(pool.maxNodes > pool.minNodes ? { maxCount: pool.maxNodes } : {}),
+      ...machine(table, pool.spec, fixed),
+    })),
+    ...request.snapshotStores.map(({ storeName, region, objectLockDays }) => ({
+      what: `snapshot store ${storeName}`,
+      type: fixed.store,
+      count: 1,
+      note: [
+        "paid by size and requests",
+        ...(region === undefined ? [] : [`traffic to ${region}`]),
+        ...(objectLockDays === undefined ? [] : ["locked"]),
+      ].join(", "),
+    })),
+  ]);
+}
+
+function machine(table: InstanceTable, spec: NodePoolSpec, fixed: FixedCosts): Pick<CostLine, "type" | "priceClass" | "note"> {
+  const { name, type } = chooseInstanceType(table, spec);
+  return {
+    type: name,
+    // The price of spot machines moves all the time; it is a part of the list price.
+    ...(type === undefined ? {} : { priceClass: type.priceClass }),
+    ...(spec.spot === true ? { note: `${fixed.spot ?? "spot"}: at most the list price` } : {}),
+  };
+}
