@@ -1,7 +1,7 @@
 /**
  * Servers that none of us wrote and that tests are held against, and that run beside the live cluster: a Kafka broker, an S3 gateway, kgateway and Istio with Envoy,
- * MariaDB, Redis and ClickHouse's engine, emulators of Google Cloud Storage and Azure Blob; our own program that fills topics; and libraries that
- * benchmarks are held against.
+ * MariaDB, Redis and ClickHouse's engine, emulators of Google Cloud Storage and Azure Blob; our own program that fills topics; and libraries
+ * and programs that benchmarks are held against.
  *
  * `npm run test:all` and `npm run live` get those that are missing into the cache; `npm test` uses what is cached and counts the other tests as skipped.
  */
@@ -30,6 +30,8 @@ export const refereeNames = [
   "redpanda-connect",
   "bento",
   "bench-peers",
+  "kustomize",
+  "helm",
 ] as const;
 export type RefereeName = (typeof refereeNames)[number];
 
@@ -113,20 +115,28 @@ const referees: Record<RefereeName, Referee> = {
   "mesh-load": pinned("mesh-load", "MESH_LOAD"),
   "redpanda-connect": pinned("redpanda-connect", "REDPANDA_CONNECT"),
   bento: pinned("bento", "BENTO"),
-  // For `npm run bench`. Other ways to place shards: a ketama ring and jump hash, the most used and best kept of their kind; and to make manifests: cdk8s.
+  // Other ways to place shards: a ketama ring and jump hash, the most used and best kept of their kind; and to make manifests: cdk8s.
   "bench-peers": npmInstall("bench-peers-1", "BENCH_PEERS", "node_modules", [
     "hashring@3.2.0",
     "jump-gouache@2.1.1",
     "cdk8s@2.70.106",
     "constructs@10.8.1",
   ]),
+  // The one that kubectl 1.36.3, the version of our cluster, has built in.
+  kustomize: goInstall("sigs.k8s.io/kustomize/kustomize/v5@v5.8.1", "kustomize", "KUSTOMIZE", "kustomize-5.8.1"),
+  helm: goInstall("helm.sh/helm/v4/cmd/helm@v4.3.1", "helm", "HELM", "helm-4.3.1"),
 };
 
 /** What runs beside the live cluster. */
 export const liveReferees: RefereeName[] = ["kafka", "versitygw", "kgateway", "envoy", "mesh-load"];
 
-/** Gets the referees that are not cached; default: all of them. Throws with the output of the program that failed. */
-export async function fetchReferees(names: readonly RefereeName[] = refereeNames): Promise<void> {
+/** What only `npm run bench` is held against; it gets them itself. */
+export const benchReferees: RefereeName[] = ["bench-peers", "kustomize", "helm"];
+
+/** Gets the referees that are not cached; default: those of the tests. Throws with the output of the program that failed. */
+export async function fetchReferees(
+  names: readonly RefereeName[] = refereeNames.filter((name) => !benchReferees.includes(name)),
+): Promise<void> {
   for (const name of names) {
     if (referees[name].cached() === undefined) await referees[name].get();
   }

@@ -20,7 +20,7 @@ const rows: Record<
     run: benchPlacement,
     help: "shard maps beside rendezvous, hash rings, jump hash, Kafka's assignor and the optimum (3 minutes)",
   },
-  objects: { run: benchObjects, help: "building the objects of a mesh beside raw resources, cdk8s and kustomize (3 minutes)" },
+  objects: { run: benchObjects, help: "building the objects of a mesh beside raw resources, cdk8s, kustomize and helm (4 minutes)" },
   engine: { run: benchEngine, help: "preview, up, no change and destroy on an embedded cluster beside raw resources (15 minutes)" },
   size: { run: benchSize, help: "resources and bytes against nodes, shards, versions, snapshots and routes (1 minute)" },
   consumer: { run: benchConsumer, help: "import, type check and installed size beside @pulumi/kubernetes alone (2 minutes)" },

@@ -1,11 +1,11 @@
-/** Building objects alone: a mesh beside the same objects as raw resources, by cdk8s and by kustomize; and how many there are of what size. */
+/** Building objects alone: a mesh beside the same objects as raw resources, by cdk8s, kustomize and helm; and how many there are of what size. */
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import { stringify } from "yaml";
 import { projectRoot } from "../../tools/paths";
-import { fetchReferees } from "../../tools/referees";
+import { benchReferees, fetchReferees, refereeEnvironment } from "../../tools/referees";
 import type { BuildCost, BuiltObject } from "./build-objects";
 import { type MeshSize, meshOfSize } from "./meshes";
 import { median } from "./report";
@@ -25,7 +25,7 @@ const kinds: [BuildKind, name: string][] = [
 
 /** Row 2 without the engine: time to build the objects. */
 export async function benchObjects(say: (text: string) => void): Promise<ResultTable[]> {
-  await fetchReferees(["bench-peers"]);
+  await fetchReferees(benchReferees);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "compute-mesh-bench-"));
   try {
     const points = new Map<string, [number, number][]>();
@@ -45,7 +45,8 @@ export async function benchObjects(say: (text: string) => void): Promise<ResultT
           `Medians of ${rounds} processes each, loading of modules not counted. Growth from 50 to 500 nodes, as a power of the number of objects: ${growth.join(", ")}.`,
           `Of the CPU at 500 nodes our own code takes ${(1000 * own).toFixed(2)} ms per object, by a sampling profile; the rest is Pulumi's SDK, which registers a component as it does an object.`,
           "Raw: the very same inputs, read from a file, as resources of `@pulumi/kubernetes` without components, checks and links. " +
-            "kustomize: the whole command, its start included. cdk8s and kustomize make text and have no engine to talk to.",
+            "kustomize (5.8, the one in kubectl 1.36) and helm (4.3): the whole command, its start included, and for kustomize a label on every object. " +
+            "cdk8s, kustomize and helm make text and have no engine to talk to.",
         ],
       },
     ];
@@ -59,7 +60,6 @@ function rowsOf(folder: string, nodes: number, points: Map<string, [number, numb
   const first = build("mesh", mesh);
   const objects = written(folder, "objects.json", first.custom);
   const all = written(folder, "all.json", [...first.components, ...first.custom]);
-  const manifests = kustomization(folder, first.custom);
   const measured = kinds.map(([kind, name]) => [name, medianOf(kind, { mesh, grouped: all, raw: objects, cdk8s: objects }[kind])] as const);
   const raw = measured[2][1].cpuSeconds;
   const rows = measured.map(([name, cost]): (string | number)[] => {
@@ -74,8 +74,15 @@ function rowsOf(folder: string, nodes: number, points: Map<string, [number, numb
       cost.peakMegabytes,
     ];
   });
-  const seconds = kustomize(manifests);
-  return [...rows, [nodes, "kubectl kustomize", first.custom.length, seconds, seconds / raw, (1000 * seconds) / first.custom.length, ""]];
+  const { KUSTOMIZE, HELM } = refereeEnvironment();
+  const commands = [
+    ["kustomize build", `${KUSTOMIZE} build ${kustomization(folder, first.custom)}`],
+    ["helm template", `${HELM} template mesh ${chart(folder, first.custom)}`],
+  ].map(([name, command]): (string | number)[] => {
+    const seconds = commandSeconds(command, folder, first.custom.length);
+    return [nodes, name, first.custom.length, seconds, seconds / raw, (1000 * seconds) / first.custom.length, ""];
+  });
+  return [...rows, ...commands];
 }
 
 /** Seconds of CPU per object that our own code takes, its callees in other packages not counted: by V8's sampling profile. */
@@ -181,21 +188,30 @@ function kustomization(folder: string, objects: readonly BuiltObject[]): string 
   return manifests;
 }
 
-/** Seconds of CPU of `kubectl kustomize`. */
-function kustomize(folder: string): number {
+/** The same objects as templates of a chart. */
+function chart(folder: string, objects: readonly BuiltObject[]): string {
+  const files = path.join(folder, "chart");
+  fs.rmSync(files, { recursive: true, force: true });
+  fs.mkdirSync(path.join(files, "templates"), { recursive: true });
+  fs.writeFileSync(path.join(files, "Chart.yaml"), stringify({ apiVersion: "v2", name: "mesh", version: "1.0.0" }));
+  const text = objects.map(({ inputs }) => stringify(inputs, { aliasDuplicateObjects: false })).join("---\n");
+  fs.writeFileSync(path.join(files, "templates", "all.yaml"), text.replaceAll("{{", '{{ "{{" }}'));
+  return files;
+}
+
+/** Seconds of CPU of a whole command, which must print every object. */
+function commandSeconds(command: string, folder: string, objects: number): number {
+  const out = path.join(folder, "out");
+  const home = { HELM_CACHE_HOME: folder, HELM_CONFIG_HOME: folder, HELM_DATA_HOME: folder };
   const seconds = Array.from({ length: rounds }, () => {
-    const child = spawnSync("bash", ["-c", `TIMEFORMAT='%U %S'; time kubectl kustomize ${folder} > ${folder}/out`], { encoding: "utf8" });
-    if (child.status !== 0) {
-      throw new Error(`kubectl kustomize failed: ${child.stderr}`);
+    const env = { ...process.env, ...home };
+    const child = spawnSync("bash", ["-c", `TIMEFORMAT='%U %S'; time ${command} > ${out}`], { encoding: "utf8", env });
+    const printed = fs.readFileSync(out, "utf8").match(/^kind: /gm)?.length;
+    if (child.status !== 0 || printed !== objects) {
+      throw new Error(`${command} printed ${String(printed)} of ${objects} objects: ${child.stderr}`);
     }
-    return (
-      child.stderr
-        .trim()
-        .split("\n")
-        .pop()
-        ?.split(" ")
-        .reduce((sum, part) => sum + Number(part), 0) ?? NaN
-    );
+    const times = child.stderr.trim().split("\n").pop()?.split(" ") ?? [];
+    return times.reduce((sum, part) => sum + Number(part), 0);
   });
   return median(seconds);
 }
