@@ -31,6 +31,14 @@ export function impliedRewrite(
       "destinations that want different hosts or base paths need routes of their own, because gateways rewrite for a whole route",
     );
   }
+  const keys = new Set(backends.map(({ destination }) => (destination.kind === "host" ? destination.functionsKeySecret : undefined)));
+  if (keys.size > 1) {
+    problems.add(
+      joinPath(path, "to"),
+      list(backends.map(({ label }) => label)),
+      "a destination beside an Azure function with a key needs a route of its own, because gateways add the key for a whole route",
+    );
+  }
   if (given?.host !== undefined) {
     problems.add(
       joinPath(path, "rewrite.host"),

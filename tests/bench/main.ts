@@ -9,6 +9,7 @@ import { benchConsumer } from "./consumer";
 import { benchEngine } from "./engine";
 import { benchObjects, benchSize } from "./objects";
 import { keep, type ResultTable } from "./results";
+import { benchRoutes } from "./routes";
 
 type Say = (text: string) => void;
 
@@ -21,6 +22,10 @@ const rows: Record<
     help: "shard maps beside rendezvous, hash rings, jump hash, Kafka's assignor and the optimum (3 minutes)",
   },
   objects: { run: benchObjects, help: "building the objects of a mesh beside raw resources, cdk8s, kustomize and helm (4 minutes)" },
+  routes: {
+    run: benchRoutes,
+    help: "compiling routes, Envoy with our configuration beside one by hand, time until a route answers (3 minutes)",
+  },
   engine: { run: benchEngine, help: "preview, up, no change and destroy on an embedded cluster beside raw resources (15 minutes)" },
   size: { run: benchSize, help: "resources and bytes against nodes, shards, versions, snapshots and routes (1 minute)" },
   consumer: { run: benchConsumer, help: "import, type check and installed size beside @pulumi/kubernetes alone (2 minutes)" },

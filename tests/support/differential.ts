@@ -11,7 +11,7 @@ import { addressOf, complaint } from "./route-oracle";
 export const gatherersService = "gatherers";
 export const deadAddress = "198.19.0.1";
 
-/** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odd-few` is the same one under another name, `odds` has three; the one of `near` and that of `far` have to be started; those of `grpc` speak gRPC; the last ones are of islands. */
+/** Services beside those of random routes, for single features: `f0` to `f19` have one pod each, `many` has eight; `odd` has one that behaves as it is asked to, `odd-few` is the same one under another name, `odds` has three; the one of `near` and that of `far` have to be started; `two` and those of `grpc` speak HTTP/2; the last ones are of islands. */
 const featureServices: [string, string[]][] = [
   ...Array.from({ length: 20 }, (_unused, index): [string, string[]] => [`f${index}`, [podAddress(200 + index)]]),
   ["many", Array.from({ length: 8 }, (_unused, index) => podAddress(300 + index))],
@@ -21,6 +21,7 @@ const featureServices: [string, string[]][] = [
   ["near", [podAddress(500)]],
   ["far", [podAddress(501)]],
   [gatherersService, [podAddress(600), deadAddress]],
+  ["two", [podAddress(612)]],
   ["grpc", [podAddress(610)]],
   ["grpc-2", [podAddress(611)]],
   ...["eu-c1-api", "eu-c2-api", "us-c1-api", "us-c2-api"].map((name, index): [string, string[]] => [name, [podAddress(620 + index)]]),

@@ -73,6 +73,15 @@ export const outsideFeatures: Record<string, Feature> = {
       expect(scaled(answer)).toEqual(scaleOf("/any"));
     },
   },
+  lambdaStranger: {
+    promise: "send no signed request to a server whose certificate is by somebody unknown, or for another name",
+    routes: ["stranger", "renamed"].map((name) => ({
+      name,
+      match: [{ prefix: `/${name}` }],
+      to: [{ lambda: { ...lambda, endpointUrl: `https://${name}.example.com:443` } }],
+    })),
+    check: async (ask) => expect(statuses(await ask([{ path: "/stranger" }, { path: "/renamed" }]))).toEqual([503, 503]),
+  },
   lambdaWrong: {
     promise: "give back what AWS answers where it refuses",
     routes: route({ lambda: { ...lambda, functionName: "nobody", payload: "body" } }),

@@ -63,10 +63,10 @@ export const protocolFeatures: Record<string, Feature> = {
   http2: {
     promise: "speak HTTP/2 to pods that want it, and HTTP/1.1 to others",
     routes: [
-      { name: "two", match: [{ prefix: "/two" }], to: [to("f3")] },
+      { name: "two", match: [{ prefix: "/two" }], to: [to("two")] },
       { name: "one", match: [{ prefix: "/one" }], to: [to("f4")] },
     ],
-    more: { upstreams: [{ kubernetes: { name: "f3", port: podPort }, protocol: "grpc" }] },
+    more: { upstreams: [{ kubernetes: { name: "two", port: podPort }, protocol: "grpc" }] },
     check: async (ask) => {
       const answers = await ask([{ path: "/two" }, { path: "/one" }]);
       expect(answers.map((answer) => seenBy(answer)?.protocol)).toEqual(["HTTP/2", "HTTP/1.1"]);

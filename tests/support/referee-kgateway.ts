@@ -28,7 +28,7 @@ async function startKgatewayReferee(): Promise<Referee> {
   const tls = { port: secure.port, certificates: [{ hosts: secure.hosts, certificateSecret: secure.secret }] };
   await applyAll(cluster, [emitGateway({ name: "edge", namespace }, "kgateway", refereePort, tls)]);
   // kgateway asks the Service whether its pods speak HTTP/2.
-  const speaksHttp2 = ["f3", "grpc", "grpc-2"];
+  const speaksHttp2 = ["two", "grpc", "grpc-2"];
   const services = podObjects(namespace).filter(({ kind, metadata }) => kind === "Service" && speaksHttp2.includes(metadata.name));
   await applyAll(
     cluster,

@@ -2,22 +2,10 @@
 import { localProvider } from "../../../providers/local";
 import { ComputeMesh, type ComputeMeshArgs, GlooRoutes, Islands, type IslandsArgs } from "../../../src";
 import type { Island, IslandType } from "../../../src/model/routes";
+import { islandGroup as group, islandNode as node, islandSnapshot as snapshot } from "../../support/island-parts";
 import { localMesh } from "../../support/local-stack";
 import { failureOf, type Recorder, startMocks } from "../../support/mocks";
 
-const snapshot = "20261121t0600z";
-const group = { name: "hourly", schedule: "0 * * * *", storeKind: "s3", settingsName: "hourly-settings", snapshots: [snapshot] };
-const node = {
-  name: "n-1",
-  zone: "a",
-  region: "eu",
-  cluster: "one",
-  provider: "local",
-  weight: 1,
-  selector: { "compute-mesh.dev/mesh": "demo" },
-  labels: {},
-  taints: [],
-};
 const prices = {
   name: "prices",
   port: 8080,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { GlooRoutes, type GlooRoutesArgs, Islands, type MeshFile, readMeshFile } from "../../../src";
 import { normalizeRoutes, type RoutesSpec } from "../../../src/model/routes";
+import { islandGroup, islandNode } from "../../support/island-parts";
 import { failureOf, type Recorder, startMocks } from "../../support/mocks";
 import { exampleServices } from "../../support/routing";
 
@@ -84,20 +85,8 @@ describe("readMeshFile", () => {
     });
     afterEach(() => recorder.settle());
 
-    const snapshotGroup = { name: "hourly", schedule: "0 * * * *", storeKind: "s3", settingsName: "s", snapshots: ["20261121t0600z"] };
-    const node = {
-      name: "n-1",
-      zone: "a",
-      region: "eu",
-      cluster: "one",
-      provider: "local",
-      weight: 1,
-      selector: { a: "b" },
-      labels: {},
-      taints: [],
-    };
     const islandsOf = ({ islandTypes = [], islands = [] }: MeshFile): Islands =>
-      new Islands("cells", { namespace: "mesh", islandTypes, islands, nodes: [node], snapshotGroups: [snapshotGroup] });
+      new Islands("cells", { namespace: "mesh", islandTypes, islands, nodes: [islandNode], snapshotGroups: [islandGroup] });
     const routesOf = (file: MeshFile, more: Partial<GlooRoutesArgs> = {}): GlooRoutes =>
       new GlooRoutes("edge", { ...file, namespace: "mesh", services: exampleServices, ...more });
 

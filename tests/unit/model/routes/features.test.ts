@@ -249,6 +249,15 @@ describe("what a target cannot do", () => {
     expect(problemsOf(routes, { target: "gatewayApi" })).toEqual([]);
   });
 
+  it("with the key of an Azure function stands alone, since the key goes to every destination of a route", () => {
+    const azure = (keySecret?: string) => ({ azureFunction: { app: "app", function: "scale", keySecret } });
+    const problem = expect.stringContaining("gateways add the key for a whole route");
+    expect(problemsOf([{ name: "r", match: [{}], to: [azure("a"), { lambda }] }])).toEqual([problem]);
+    expect(problemsOf([{ name: "r", match: [{}], to: [azure("a"), azure("b")] }])).toEqual([problem]);
+    expect(problemsOf([{ name: "r", match: [{}], to: [azure("a")] }])).toEqual([]);
+    expect(problemsOf([{ name: "r", match: [{}], to: [azure(), { lambda }] }])).toEqual([]);
+  });
+
   it("completely is said as a notice", () => {
     const table = tableOf([{ name: "r", match: [{}], to: [{ lambda }] }], { target: "gloo" });
     expect(routeNotices(table, "gloo")).toEqual(["route r, to: lambdaIdentity with the target gloo: Gloo's Settings must allow it"]);
