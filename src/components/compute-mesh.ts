@@ -123,7 +123,7 @@ export interface ComputeMeshArgs {
  * An update makes the databases first, then ingest and snapshots side by side, for each waits for the other's work inside its pods, then services, then
  * routes. Destroying goes the other way: routes, services, data.
  *
- * Costs one resource per node, per topic and per (version, snapshot) beside a constant number; none per shard.
+ * Costs one resource per node and per topic and three per (version, snapshot) beside a constant number; none per shard.
  *
  * @example
  * const mesh = new ComputeMesh("quotes", {

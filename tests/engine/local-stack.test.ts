@@ -25,7 +25,7 @@ describe("the stack local", () => {
   it("previews everything as new and touches nothing", async () => {
     const outcome = succeeded(await stack.preview());
     expect(creates(outcome)).toBe(outcome.steps.length);
-    expect(creates(outcome)).toBe(52);
+    expect(creates(outcome)).toBe(48);
     expect(await read("/api/v1/namespaces/mesh")).toBeUndefined();
     expect((await stack.export()).deployment.resources ?? []).toEqual([]);
   }, 180_000);
@@ -50,7 +50,7 @@ describe("the stack local", () => {
   it("has nothing to change afterwards", async () => {
     const outcome = succeeded(await stack.preview());
     expect(summary(outcome)).toEqual([]);
-    expect(outcome.unchanged).toHaveLength(52);
+    expect(outcome.unchanged).toHaveLength(48);
   }, 120_000);
 
   it("finds nothing to refresh", async () => {
