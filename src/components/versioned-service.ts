@@ -11,7 +11,7 @@ import { createGatherers, type GathererTransforms } from "./versioned-service-ga
 import { createDisruptionBudget, createPodServices, createService, createWorkload } from "./versioned-service-objects";
 import { normalizeVersionedService, type VersionedServicePlan } from "./versioned-service-plan";
 
-export type { ServiceAnswersArgs } from "./versioned-service-answers";
+export type { PodPlacementArgs, ServiceAnswersArgs } from "./versioned-service-answers";
 export type { GathererTransforms } from "./versioned-service-gatherer";
 
 /** One version of a service. */

@@ -2,6 +2,7 @@
 export * from "./answers";
 export * from "./answers-settings";
 export * from "./checks";
+export * from "./costs";
 export * from "./cut";
 export * from "./database-engines";
 export { apiVersion } from "./documents";

@@ -11,5 +11,5 @@ describeCloudStack({
   versionUpdates: ["update mesh-cluster-cluster"],
   zone: "europe-west4-c",
   // Networks, accounts and rights have no labels in Google Cloud.
-  untagged: [/-(network|subnetwork|router|nat|node-account|node-role|image-role)$/],
+  untagged: [/-(network|subnetwork|router|nat|node-account|node-role|image-role)$/, /-store-(account|identity|access)$/],
 });

@@ -175,7 +175,7 @@ describe("one mesh on five providers", () => {
       resources
         .filter(({ urn }) => nameOf(urn).startsWith(`mesh-${provider}-`))
         .map((resource) => {
-          const { dependencies = [], parent = "", protect = false, type, urn } = resource as typeof resource & { dependencies?: string[] };
+          const { dependencies = [], parent = "", protect = false, type, urn } = resource;
           // Which resources make the nodes is the provider's business, too.
           const after = dependencies.filter((each) => each.includes("kubernetes:") && !each.includes("::kubernetes:core/v1:Node::"));
           const own = after.filter((each) => !/mesh-nodes-|-node-n-/.test(nameOf(each))).map(nameOf);
@@ -191,7 +191,7 @@ describe("one mesh on five providers", () => {
   it("is reached on each by a provider of its own cluster", async () => {
     const resources = resourcesOf(await stack.export(), "kubernetes");
     for (const provider of providers) {
-      const own = resources.filter(({ urn }) => nameOf(urn).startsWith(`mesh-${provider}-`)) as { provider?: string }[];
+      const own = resources.filter(({ urn }) => nameOf(urn).startsWith(`mesh-${provider}-`));
       expect([...new Set(own.map((each) => nameOf((each.provider ?? "").replace(/::[^:]+$/, ""))))]).toEqual([
         `mesh-${provider}-cluster-kubernetes`,
       ]);

@@ -6,6 +6,7 @@
  */
 import * as fs from "node:fs";
 import * as path from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import { projectRoot } from "../../tools/paths";
 import { cloudConfig, type CloudConfig, cloudStack } from "../support/cloud-stacks";
 import { type PlayedCloud, playedCloud } from "../support/played-cloud";
@@ -19,7 +20,7 @@ interface Recorded {
 }
 
 const folder = path.join(projectRoot, "tests", "fixtures", "upgrades");
-const fixtures = fs.existsSync(folder) ? fs.readdirSync(folder).filter((name) => name.endsWith(".json")) : [];
+const fixtures = fs.existsSync(folder) ? fs.readdirSync(folder).filter((name) => name.endsWith(".json.gz")) : [];
 const clouds: PlayedCloud[] = [];
 
 afterAll(async () => {
@@ -42,7 +43,7 @@ if (release !== undefined) {
       succeeded(await stack.up());
       const recorded: Recorded = { config, state: await stack.export() };
       fs.mkdirSync(folder, { recursive: true });
-      fs.writeFileSync(path.join(folder, `${name}-${release}.json`), `${JSON.stringify(recorded)}\n`, { flag: "wx" });
+      fs.writeFileSync(path.join(folder, `${name}-${release}.json.gz`), gzipSync(JSON.stringify(recorded)), { flag: "wx" });
     },
     180_000,
   );
@@ -56,7 +57,7 @@ describe("a stack of an earlier release", () => {
   it.each(fixtures)(
     "%s loses nothing to the code of today",
     async (file) => {
-      const { config, state } = JSON.parse(fs.readFileSync(path.join(folder, file), "utf8")) as Recorded;
+      const { config, state } = JSON.parse(gunzipSync(fs.readFileSync(path.join(folder, file))).toString()) as Recorded;
       const cloud = newCloud();
       const stack = await cloudStack(cloud, file.split("-")[0] ?? "", config);
       const resources = state.deployment.resources ?? [];

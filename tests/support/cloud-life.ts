@@ -107,7 +107,7 @@ export function describeCloudStack(one: CloudCase): void {
       for (const node of nodes) {
         expect(closure(state, node.urn)).toContain(cluster?.urn);
       }
-      const below = closure(state, (cluster).urn);
+      const below = closure(state, cluster.urn);
       for (const type of one.networkTypes) {
         expect([...below].some((urn) => urn.includes(`${type}::`))).toBe(true);
       }
@@ -211,7 +211,7 @@ function meshNodes(state: ExportedState, one: CloudCase): ExportedResource[] {
 }
 
 function providerOf(resource: ExportedResource): string {
-  return (resource as { provider?: string }).provider ?? "";
+  return resource.provider ?? "";
 }
 
 /** All that a resource depends on, directly or not: by dependencies, by its provider, by its parents, and by what components hand on. */

@@ -56,6 +56,9 @@ export interface ExportedResource {
   id?: string;
   custom: boolean;
   parent?: string;
+  /** `<urn>::<id>`; none for the default one of a component. */
+  provider?: string;
+  dependencies?: string[];
   protect?: boolean;
   inputs?: Record<string, unknown>;
   outputs?: Record<string, unknown>;

@@ -217,6 +217,21 @@ describe("what no cloud can make", () => {
       ["services.more.pool: ", "services.prices.pool: "],
     ],
     [
+      "gatherers nowhere, and in two places",
+      local,
+      (mesh) => {
+        mesh.pools = { web: pool(["zone-a"]) };
+        mesh.services.prices.answers = { ...answers, placement: { selector: {}, taints: "web", nodes: 1 } };
+        mesh.services.two = { ...mesh.services.prices, pool: "web", answers: { ...answers, placement: { selector: { a: "b" } } } };
+      },
+      [
+        "services.prices.answers.placement.nodes: ",
+        "services.prices.answers.placement.selector: ",
+        "services.prices.answers.placement.taints: ",
+        "services.two.answers.placement: ",
+      ],
+    ],
+    [
       "nodes that no machine of the cloud fits",
       aws,
       (mesh) => {
