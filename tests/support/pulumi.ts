@@ -63,7 +63,6 @@ export interface ExportedResource {
   inputs?: Record<string, unknown>;
   outputs?: Record<string, unknown>;
   initErrors?: string[];
-  dependencies?: string[];
 }
 
 export interface TestStack {
