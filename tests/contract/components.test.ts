@@ -331,8 +331,18 @@ describeTarget("The components one by one", "gateway-api", (test) => {
     expect(await refusals(objects)).toEqual([]);
     expect((await Promise.all(podsOf(objects).map((pod) => podRefusal(pod, "parts")))).filter(Boolean)).toEqual([]);
     expect([...new Set(objects.map((object) => object.kind))].sort()).toEqual([
-      ...["ConfigMap", "DaemonSet", "Deployment", "Gateway", "HTTPRoute", "NetworkPolicy", "Node", "PodDisruptionBudget"],
-      ...["PriorityClass", "Role", "RoleBinding", "Secret", "Service", "ServiceAccount"],
+      ...[
+        "BackendConfigPolicy",
+        "ConfigMap",
+        "DaemonSet",
+        "Deployment",
+        "Gateway",
+        "HTTPRoute",
+        "NetworkPolicy",
+        "Node",
+        "PodDisruptionBudget",
+      ],
+      ...["PriorityClass", "Role", "RoleBinding", "Secret", "Service", "ServiceAccount", "TrafficPolicy"],
     ]);
   });
 
