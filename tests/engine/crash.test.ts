@@ -17,7 +17,7 @@ import { smallMesh } from "../support/small-mesh";
 
 const crds = ["gateway-api", "kgateway"] as const;
 /** Resources of the small mesh, components included. */
-const total = 35;
+const total = 34;
 const stackTrace = /^\s+at .+:\d+:\d+\)?$/m;
 
 let cluster: TestCluster;
@@ -158,7 +158,7 @@ describe("a killed engine", () => {
     await cancel(stack);
     await clearPending(stack);
     succeeded(await stack.up());
-    await expectConverged("late", 3, total + 2);
+    await expectConverged("late", 3, total + 1);
   }, 240_000);
 
   it("converges on a removal too", async () => {
