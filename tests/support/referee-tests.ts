@@ -83,7 +83,8 @@ export function describeReferee(
     // Last, because what is served stays, and kgateway checks all of it at every change: hence in batches, of which each takes the place of the one before.
     it(`send the requests of ${count} random models (seed ${seed}) where our matcher says`, async () => {
       const random = randomModels(seed, count, (number) => `m${number}.test`, { target: referee.target });
-      expect(missingFeatures(random, without)).toEqual([]);
+      // A few models need not have every feature between them.
+      if (count >= 200) expect(missingFeatures(random, without)).toEqual([]);
       for (let start = 0; start < count; start += batch) {
         const some = random.slice(start, start + batch);
         await referee.serve(some.map(({ table }, number) => ({ name: `m${number}`, table })));
