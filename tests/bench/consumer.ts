@@ -86,7 +86,7 @@ export function benchConsumer(say: (text: string) => void): ResultTable[] {
         row("installed with all that it needs, MB", [raw + ours, raw]),
       ],
       notes: [
-        `Medians of ${rounds} processes (type check: 3). Both imports touch every kind of object that a mesh is made of. The library itself, with its one dependency, is ` +
+        `Medians of ${rounds} processes (type check: 3). Both imports touch every kind of object that a mesh is made of. The library itself, with its dependencies, is ` +
           `${ours.toFixed(1)} MB of what is installed.`,
       ],
     },
