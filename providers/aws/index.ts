@@ -60,7 +60,6 @@ export function awsProvider(options: AwsProviderOptions): NodeProvider {
     region: options.region,
     clusterName: awsClusterName(options),
     adopts: options.nodes?.adopt === true,
-    table,
     zones: awsZoneRules,
     checkZone: (problems, path, zone) => {
       if (!zones.includes(zone)) {

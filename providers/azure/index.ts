@@ -51,7 +51,6 @@ export function azureProvider(options: AzureProviderOptions): NodeProvider {
     region: options.location,
     clusterName: azureClusterName(options),
     adopts: options.nodes?.adopt === true,
-    table,
     zones: zoneRules,
     storeKind: "azureBlob",
     machineOf: (spec) => machineOf(table, spec),

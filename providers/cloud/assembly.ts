@@ -19,7 +19,7 @@ import type {
 } from "../provider";
 import { cloudCosts, type FixedCosts } from "./costs";
 import { adoptedNode, adoptedPool, cloudNodeFacts } from "./facts";
-import type { InstanceChoice, InstanceTable } from "./instance-choice";
+import type { InstanceChoice } from "./instance-choice";
 import { Kept } from "./kept";
 import { checkRegion, checkZone, type ZoneRules } from "./zones";
 
@@ -32,7 +32,6 @@ export interface CloudParts<Cluster extends { handle: ClusterHandle }> {
   clusterName: string;
   /** Whether nodes and pools are there already. */
   adopts: boolean;
-  table: InstanceTable;
   zones: ZoneRules;
   /** Notes what is wrong with a zone of the region where machines are made, for example that it has no subnet. Default: nothing is. */
   checkZone?(problems: Problems, path: string, zone: string): void;
@@ -116,8 +115,8 @@ function checkSpec(problems: Problems, parts: CheckedParts, spec: NodePoolSpec):
 }
 
 function costs(
-  parts: Pick<CloudParts<{ handle: ClusterHandle }>, "adopts" | "table" | "fixedCosts">,
+  parts: Pick<CloudParts<{ handle: ClusterHandle }>, "adopts" | "machineOf" | "fixedCosts">,
   request: CostRequest,
 ): ReturnType<typeof cloudCosts> {
-  return cloudCosts(parts.table, parts.adopts ? { ...request, nodes: [], pools: [] } : request, parts.fixedCosts());
+  return cloudCosts((spec) => parts.machineOf(spec), parts.adopts ? { ...request, nodes: [], pools: [] } : request, parts.fixedCosts());
 }

@@ -1,7 +1,7 @@
-/** Notes of costs from the table of a cloud's machines. */
+/** Notes of costs from the machines that a cloud chooses. */
 import { type CostLine, joinCostLines } from "../../src/model/costs";
 import type { CostRequest, NodePoolSpec } from "../provider";
-import { chooseInstanceType, type InstanceTable } from "./instance-choice";
+import type { InstanceChoice } from "./instance-choice";
 
 /** What costs beside machines; each cloud says it in its own words. */
 export interface FixedCosts {
@@ -13,16 +13,19 @@ export interface FixedCosts {
   spot?: string;
 }
 
+/** The machine of a spec, as the cloud makes it. */
+type MachineOf = (spec: NodePoolSpec) => InstanceChoice;
+
 /** Every line of a mesh, the same ones joined. */
-export function cloudCosts(table: InstanceTable, request: CostRequest, fixed: FixedCosts): CostLine[] {
+export function cloudCosts(machineOf: MachineOf, request: CostRequest, fixed: FixedCosts): CostLine[] {
   return joinCostLines([
     ...fixed.lines,
-    ...request.nodes.map(({ spec }) => ({ what: "mesh nodes", count: 1, ...machine(table, spec, fixed) })),
+    ...request.nodes.map(({ spec }) => ({ what: "mesh nodes", count: 1, ...machine(machineOf, spec, fixed) })),
     ...request.pools.map((pool) => ({
       what: `pool ${pool.poolName}`,
       count: pool.minNodes,
       ...(pool.maxNodes > pool.minNodes ? { maxCount: pool.maxNodes } : {}),
-      ...machine(table, pool.spec, fixed),
+      ...machine(machineOf, pool.spec, fixed),
     })),
     ...request.snapshotStores.map(({ storeName, region, objectLockDays }) => ({
       what: `snapshot store ${storeName}`,
@@ -37,8 +40,8 @@ export function cloudCosts(table: InstanceTable, request: CostRequest, fixed: Fi
   ]);
 }
 
-function machine(table: InstanceTable, spec: NodePoolSpec, fixed: FixedCosts): Pick<CostLine, "type" | "priceClass" | "note"> {
-  const { name, type } = chooseInstanceType(table, spec);
+function machine(machineOf: MachineOf, spec: NodePoolSpec, fixed: FixedCosts): Pick<CostLine, "type" | "priceClass" | "note"> {
+  const { name, type } = machineOf(spec);
   return {
     type: name,
     // The price of spot machines moves all the time; it is a part of the list price.

@@ -50,7 +50,6 @@ export function gcpProvider(options: GcpProviderOptions): NodeProvider {
     region: options.region,
     clusterName: clusterNameOf(options),
     adopts: options.nodes?.adopt === true,
-    table,
     zones: zoneRules,
     storeKind: "gcs",
     machineOf: (spec) => machineOf(table, spec),

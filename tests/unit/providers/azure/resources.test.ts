@@ -294,6 +294,15 @@ describe("a pool", () => {
     expect(pool?.dependsOn).toHaveLength(1);
   });
 
+  it("is the machine that is made in the notes of costs, with local disks too", () => {
+    const provider = azureProvider(options);
+    const large = { ...node("n1"), spec: { ...node("n1").spec, localDisks: [{ size: "430Gi" }] } };
+    const lines = provider.costs?.({ nodes: [large], pools: [], snapshotStores: [] }) ?? [];
+    const type = lines.find(({ what }) => what === "mesh nodes")?.type;
+    expect(type).not.toBe("");
+    expect(provider.describe?.(large)).toMatch(new RegExp(`^${type}[:,]`));
+  });
+
   it("is in the notes of costs with the rest", () => {
     expect(azureProvider(options).costs?.({ nodes: [node("n1"), node("n2")], pools: [request], snapshotStores: [storeRequest] })).toEqual([
       { what: "control plane", type: "AKS Standard", count: 1, priceClass: 1.1 },

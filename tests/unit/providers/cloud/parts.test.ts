@@ -4,6 +4,7 @@ import { checkApart, checkInside, contains, overlaps, parseCidr, type Cidr } fro
 import { cloudCosts } from "../../../../providers/cloud/costs";
 import { generation, generationName } from "../../../../providers/cloud/generation";
 import { Kept } from "../../../../providers/cloud/kept";
+import { chooseInstanceType } from "../../../../providers/cloud/instance-choice";
 import { checkKubeletLabels } from "../../../../providers/cloud/kubelet-labels";
 import { execKubeconfig, kubernetesProvider } from "../../../../providers/cloud/kubernetes";
 import { lookUp, notFound } from "../../../../providers/cloud/lookup";
@@ -206,7 +207,7 @@ describe("notes of costs", () => {
       spec: { zone: "z", architecture: "arm64", ...more },
     });
     const costs = cloudCosts(
-      ec2Table(["m7g"]),
+      (spec) => chooseInstanceType(ec2Table(["m7g"]), spec),
       {
         nodes: [node("a", {}), node("b", {}), node("c", { spot: true }), node("d", { instanceType: "z9.huge" })],
         pools: [

@@ -195,7 +195,7 @@ describe("a mesh node", () => {
       architecture: "arm64",
       cpu: "8",
       memory: "32Gi",
-      localDisks: [{ size: "700Gi" }],
+      localDisks: [{ size: "430Gi" }],
       diskEncryptionKey: key,
       spot: true,
       imageFamily: "UBUNTU_CONTAINERD",
@@ -291,6 +291,15 @@ describe("a pool", () => {
     expect(recorder.named("web-pool").options.ignoreChanges).toEqual(["initialNodeCount", "nodeCount"]);
     expect(pool?.selector).toEqual({ "compute-mesh.dev/pool": "quotes-web" });
     expect(pool?.dependsOn).toHaveLength(1);
+  });
+
+  it("is the machine that is made in the notes of costs, with local disks too", () => {
+    const provider = gcpProvider(options);
+    const large = { ...node("n1"), spec: { ...node("n1").spec, localDisks: [{ size: "430Gi" }] } };
+    const lines = provider.costs?.({ nodes: [large], pools: [], snapshotStores: [] }) ?? [];
+    const type = lines.find(({ what }) => what === "mesh nodes")?.type;
+    expect(type).not.toBe("");
+    expect(provider.describe?.(large)).toMatch(new RegExp(`^${type}[:,]`));
   });
 
   it("is in the notes of costs with the rest", () => {
