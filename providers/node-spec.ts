@@ -2,6 +2,7 @@
 import { labelPrefix, meshLabel, nodeLabel, poolLabel } from "../src/kubernetes/labels";
 import { checkLabels, checkLabelValue, checkTaints } from "../src/kubernetes/label-rules";
 import {
+  checkBoolean,
   checkDnsLabel,
   checkInteger,
   checkKnownKeys,
@@ -13,6 +14,7 @@ import {
 } from "../src/model/checks";
 import { joinPath, keyPath, Problems, type InputProblem } from "../src/model/errors";
 import { dnsName } from "../src/model/names";
+import { parseQuantity } from "../src/model/quantity";
 import type { LocalDisk, MeshNodeRequest, NodePoolRequest, NodePoolSpec, NodeSpec } from "./provider";
 
 /** Well-known labels, https://kubernetes.io/docs/reference/labels-annotations-taints/. */
@@ -70,6 +72,11 @@ export interface FullNodeSpec {
 /** The disks of a spec with their mount paths, `/mnt/compute-mesh/<position>` where none is given. */
 export function localDisks(spec: NodePoolSpec): FullLocalDisk[] {
   return (spec.localDisks ?? []).map((disk, index) => ({ size: disk.size, mountPath: disk.mountPath ?? `/mnt/compute-mesh/${index}` }));
+}
+
+/** Sum of the local disks in bytes. */
+export function localDiskBytes({ localDisks = [] }: Pick<NodePoolSpec, "localDisks">): number {
+  return localDisks.reduce((sum, disk) => sum + (parseQuantity(disk.size) ?? 0), 0);
 }
 
 /** Fills in the defaults of a spec that has been checked. */
@@ -151,8 +158,8 @@ function checkSpec(problems: Problems, spec: NodePoolSpec): void {
   if (spec.architecture !== undefined) {
     checkOneOf(problems, "spec.architecture", spec.architecture, architectures);
   }
-  if (spec.spot !== undefined && typeof spec.spot !== "boolean") {
-    problems.add("spec.spot", spec.spot, "true or false is allowed");
+  if (spec.spot !== undefined) {
+    checkBoolean(problems, "spec.spot", spec.spot);
   }
   if (spec.networkGbps !== undefined && !(typeof spec.networkGbps === "number" && spec.networkGbps > 0)) {
     problems.add("spec.networkGbps", String(spec.networkGbps), "a number above 0 is allowed, in Gbit/s");

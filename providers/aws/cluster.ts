@@ -3,6 +3,7 @@ import { Addon, Cluster, getCluster } from "@pulumi/aws/eks";
 import { Role, RolePolicyAttachment } from "@pulumi/aws/iam";
 import type * as pulumi from "@pulumi/pulumi";
 import { sortedEntries } from "../../src/model/names";
+import type { InstanceTable } from "../cloud/instance-choice";
 import { execKubeconfig, kubernetesProvider } from "../cloud/kubernetes";
 import { lookUp } from "../cloud/lookup";
 import { ZoneOrder } from "../cloud/rollout";
@@ -23,6 +24,8 @@ export interface AwsCluster {
   /** What must be there before the first machine and stay until the last one is gone. */
   dependsOn: pulumi.Resource[];
   order: ZoneOrder;
+  /** Machines to choose from. */
+  table: InstanceTable;
 }
 
 /** Policies of EKS machines, https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html. */
@@ -33,7 +36,12 @@ const nodePolicies = {
 };
 
 /** Makes or adopts the cluster with all that its machines need. */
-export function awsCluster(name: string, options: AwsProviderOptions, opts: pulumi.CustomResourceOptions): AwsCluster {
+export function awsCluster(
+  name: string,
+  options: AwsProviderOptions,
+  table: InstanceTable,
+  opts: pulumi.CustomResourceOptions,
+): AwsCluster {
   const network = awsNetwork(name, options, opts);
   const { create } = options.cluster;
   const clusterName = awsClusterName(options);
@@ -54,6 +62,7 @@ export function awsCluster(name: string, options: AwsProviderOptions, opts: pulu
     nodeRoleArn: role.arn,
     dependsOn,
     order: new ZoneOrder(),
+    table,
   };
 }
 

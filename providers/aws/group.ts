@@ -42,7 +42,7 @@ export function createGroup(
   opts: ChildOptions,
 ): NodeGroup {
   const { names, zones, spec, size, labels, groupOptions } = request;
-  const machine = awsMachine(options, spec, { zones });
+  const machine = awsMachine(cluster.table, spec, { zones });
   const template = launchTemplate(name, options, spec, machine, [awsClusterName(options), ...names], opts);
   return new NodeGroup(
     `${name}-group`,

@@ -68,11 +68,11 @@ export function awsProvider(options: AwsProviderOptions): NodeProvider {
     },
     storeKind: "s3",
     machineOf: (spec) => chooseInstanceType(table, spec),
-    checkMachine: (spec) => checkMachine(options, spec),
+    checkMachine: (spec) => checkMachine(table, spec),
     checkStore: (request) => checkAwsStore(options, request),
     fixedCosts: () => fixedCosts(options, zones),
     createCluster: (name, opts) => {
-      const cluster = awsCluster(name, options, opts);
+      const cluster = awsCluster(name, options, table, opts);
       if (options.cluster.create?.autoscaler === true) {
         createAutoscaler(name, options, cluster, opts);
       }

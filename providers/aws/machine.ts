@@ -4,13 +4,12 @@ import { checkOneOf } from "../../src/model/checks";
 import { Problems, type InputProblem } from "../../src/model/errors";
 import type { Taint } from "../../src/model/topology";
 import { generation } from "../cloud/generation";
-import { chooseInstanceType } from "../cloud/instance-choice";
+import { chooseInstanceType, type InstanceTable } from "../cloud/instance-choice";
 import { checkKubeletLabels } from "../cloud/kubelet-labels";
 import { checkPattern } from "../cloud/options";
+import { cloudEffect } from "../cloud/taints";
 import { localDisks } from "../node-spec";
 import type { NodePoolSpec } from "../provider";
-import { ec2Table } from "./instance-types";
-import type { AwsProviderOptions } from "./options";
 
 /** Image families and the AMI types of EKS, https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateNodegroup.html. */
 const amiTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -23,9 +22,9 @@ export const kmsKeyPattern =
   /^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)\/\S+|alias\/\S+|mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
 /** What is wrong with a spec on AWS; it has passed the checks of every cloud. */
-export function checkMachine(options: AwsProviderOptions, spec: NodePoolSpec): InputProblem[] {
+export function checkMachine(table: InstanceTable, spec: NodePoolSpec): InputProblem[] {
   const problems = new Problems("node");
-  problems.addAll("", chooseInstanceType(ec2Table(options.nodes?.families), spec).problems);
+  problems.addAll("", chooseInstanceType(table, spec).problems);
   checkKubeletLabels(problems, "spec.labels", spec.labels);
   const family = spec.imageFamily ?? "al2023";
   if (checkOneOf(problems, "spec.imageFamily", family, Object.keys(amiTypes)) && family === "bottlerocket" && localDisks(spec).length > 0) {
@@ -49,20 +48,15 @@ export interface AwsMachine {
 }
 
 /** Resolves a spec that has been checked. `place` is what else is immutable: zone or zones. */
-export function awsMachine(options: AwsProviderOptions, spec: NodePoolSpec, place: Readonly<Record<string, unknown>>): AwsMachine {
-  const { name: instanceType } = chooseInstanceType(ec2Table(options.nodes?.families), spec);
+export function awsMachine(table: InstanceTable, spec: NodePoolSpec, place: Readonly<Record<string, unknown>>): AwsMachine {
+  const { name: instanceType } = chooseInstanceType(table, spec);
   const amiType = amiTypes[spec.imageFamily ?? "al2023"]?.[spec.architecture ?? "amd64"] ?? "";
   const capacityType = spec.spot === true ? "SPOT" : "ON_DEMAND";
   const immutable = { ...place, instanceType, amiType, capacityType, disks: localDisks(spec), key: spec.diskEncryptionKey };
   return { instanceType, amiType, capacityType, taints: (spec.taints ?? []).map(eksTaint), generation: generation(immutable) };
 }
 
-/** `NoSchedule` → `NO_SCHEDULE`. */
-function eksTaint({ key, value, effect }: Taint): types.input.eks.NodeGroupTaint {
-  const effects: Readonly<Record<string, string>> = {
-    NoSchedule: "NO_SCHEDULE",
-    NoExecute: "NO_EXECUTE",
-    PreferNoSchedule: "PREFER_NO_SCHEDULE",
-  };
-  return { key, ...(value === undefined ? {} : { value }), effect: effects[effect] ?? effect };
+function eksTaint(taint: Taint): types.input.eks.NodeGroupTaint {
+  const { key, value } = taint;
+  return { key, ...(value === undefined ? {} : { value }), effect: cloudEffect(taint) };
 }

@@ -81,6 +81,7 @@ function createBucket(
   opts: ChildOptions,
 ): Bucket {
   const { objectLockDays, encryptionKey } = request;
+  const protection = dataOptions(request.dataProtection ?? options.dataProtection);
   const bucket = new Bucket(
     `${name}-bucket`,
     {
@@ -90,11 +91,11 @@ function createBucket(
       objectLockEnabled: objectLockDays !== undefined,
       tags: tagsOf(options, `${name}-bucket`, { "compute-mesh:holds-data": "snapshots" }),
     },
-    { ...opts, ...dataOptions(request.dataProtection ?? options.dataProtection) },
+    { ...opts, ...protection },
   );
   const of = { region, bucket: bucket.bucket };
   // Kept with the bucket: a retained bucket whose rules were removed would be open to what they forbid.
-  const kept = { ...opts, retainOnDelete: (request.dataProtection ?? options.dataProtection)?.retainOnDelete ?? false };
+  const kept = { ...opts, retainOnDelete: protection.retainOnDelete ?? false };
   const versioning = new BucketVersioning(`${name}-versioning`, { ...of, versioningConfiguration: { status: "Enabled" } }, kept);
   const closed = { blockPublicAcls: true, blockPublicPolicy: true, ignorePublicAcls: true, restrictPublicBuckets: true };
   const access = new BucketPublicAccessBlock(`${name}-private`, { ...of, ...closed }, kept);

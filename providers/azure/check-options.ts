@@ -1,5 +1,5 @@
 /** What is wrong with options of the Azure provider: all of it at once, before anything is made. */
-import { checkKnownKeys, checkList, checkObject, checkOneOf, isObject } from "../../src/model/checks";
+import { checkBoolean, checkKnownKeys, checkList, checkObject, checkOneOf, isObject } from "../../src/model/checks";
 import { joinPath, Problems } from "../../src/model/errors";
 import { checkApart, checkCidr, checkInside } from "../cloud/cidr";
 import { checkFamilies } from "../cloud/families";
@@ -8,6 +8,7 @@ import {
   checkCreateOrExisting,
   checkDataProtection,
   checkKubernetesVersion,
+  checkNetworkGiven,
   checkNodeOptions,
   checkOrigins,
   checkPattern,
@@ -68,26 +69,20 @@ export function checkAzureOptions(options: AzureProviderOptions): void {
   checkPattern(problems, "location", options.location, locationPattern, locationRule);
   checkPattern(problems, "resourceGroup", options.resourceGroup, groupPattern, groupRule);
   const chosen = { network: checkNetwork(problems, options.network), cluster: checkCluster(problems, options) };
-  if (chosen.cluster === "create" && options.network === undefined) {
-    problems.add("network", undefined, "a cluster that is created needs network.create or network.existing");
-  }
+  checkNetworkGiven(problems, options.network, chosen.cluster);
   checkOrigins(problems, options, chosen);
   checkRanges(problems, options, chosen);
   checkNodeOptions(problems, "nodes", options.nodes, ["families", "encryptionAtHost"]);
   if (isObject(options.nodes)) {
     checkFamilies(problems, "nodes.families", options.nodes.families, machineTypes);
-    checkFlag(problems, "nodes.encryptionAtHost", options.nodes.encryptionAtHost);
+    if (options.nodes.encryptionAtHost !== undefined) {
+      checkBoolean(problems, "nodes.encryptionAtHost", options.nodes.encryptionAtHost);
+    }
   }
   checkId(problems, "keyIdentityId", options.keyIdentityId, "Microsoft.ManagedIdentity/userAssignedIdentities");
   checkTags(problems, "tags", options.tags, tagRules);
   checkDataProtection(problems, "dataProtection", options.dataProtection);
   problems.throwIfAny();
-}
-
-function checkFlag(problems: Problems, path: string, flag: unknown): void {
-  if (flag !== undefined && typeof flag !== "boolean") {
-    problems.add(path, flag, "true or false is allowed");
-  }
 }
 
 function checkId(problems: Problems, path: string, id: unknown, kind: string): void {

@@ -1,7 +1,7 @@
 /** Mesh nodes on Microsoft Azure: AKS, one node pool of one machine per mesh node, Blob Storage for snapshots. */
 import type { CostLine } from "../../src/model/costs";
 import { cloudProvider } from "../cloud/assembly";
-import type { FixedCosts } from "../cloud/costs";
+import { type FixedCosts, systemNodesLine } from "../cloud/costs";
 import type { InstanceTable } from "../cloud/instance-choice";
 import type { NodeProvider } from "../provider";
 import { checkAzureOptions } from "./check-options";
@@ -74,11 +74,10 @@ function fixedCosts(options: AzureProviderOptions, table: InstanceTable): FixedC
     return { lines: [], store: "Blob Storage Hot, ZRS" };
   }
   const type = create.systemNodes?.instanceType ?? defaultSystemType;
-  const priceClass = table.types.find(({ name }) => name === type)?.priceClass;
   const count = create.systemNodes?.count ?? systemZones(options, create).length;
   const lines: CostLine[] = [
     { what: "control plane", type: "AKS Standard", count: 1, priceClass: controlPlanePriceClass },
-    { what: "system nodes", type, count, ...(priceClass === undefined ? {} : { priceClass }) },
+    systemNodesLine(table, type, count),
     { what: "network", type: "Load Balancer Standard", count: 1, note: "paid by rules and traffic" },
   ];
   return { lines, store: "Blob Storage Hot, ZRS" };

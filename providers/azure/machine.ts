@@ -1,10 +1,11 @@
 /** From a portable spec to a machine of Azure, with its local disk the way of AKS. */
-import { Problems, type InputProblem } from "../../src/model/errors";
-import { formatBytes, parseQuantity } from "../../src/model/quantity";
+import { keyPath, Problems, type InputProblem } from "../../src/model/errors";
+import { formatBytes } from "../../src/model/quantity";
 import type { Taint } from "../../src/model/topology";
 import { ofFamilies } from "../cloud/families";
 import { chooseInstanceType, type InstanceChoice, type InstanceTable } from "../cloud/instance-choice";
 import { checkKubeletLabels } from "../cloud/kubelet-labels";
+import { localDiskBytes } from "../node-spec";
 import type { NodePoolSpec } from "../provider";
 import { machineTypes, priceUnit } from "./instance-types";
 import { type AzureProviderOptions, machinePattern } from "./options";
@@ -34,7 +35,7 @@ export function azureTable(families?: readonly string[]): InstanceTable {
  * for the system; further disks of a machine stay unused.
  */
 export function machineOf(table: InstanceTable, spec: NodePoolSpec): InstanceChoice {
-  const bytes = localBytes(spec);
+  const bytes = localDiskBytes(spec);
   return chooseInstanceType(table, bytes === 0 ? spec : { ...spec, localDisks: [{ size: String(bytes + systemGiB * gibibyte) }] });
 }
 
@@ -46,7 +47,7 @@ export interface SystemDisk {
 
 /** With local disks: one of them, whole. Sizes in GiB, although Azure writes GB. */
 export function systemDiskOf(table: InstanceTable, spec: NodePoolSpec): SystemDisk {
-  const bytes = localBytes(spec);
+  const bytes = localDiskBytes(spec);
   if (bytes === 0) {
     return { osDiskType: "Managed", osDiskSizeGB: managedDiskGiB };
   }
@@ -65,7 +66,7 @@ export function taintsOf(spec: NodePoolSpec): Taint[] {
 /** What is wrong with a spec on Azure alone; paths begin with `spec`. `checkNodeRequest` or `checkPoolRequest` has passed. */
 export function checkMachine(options: AzureProviderOptions, table: InstanceTable, spec: NodePoolSpec): InputProblem[] {
   const problems = new Problems("node");
-  const bytes = localBytes(spec);
+  const bytes = localDiskBytes(spec);
   const most = (largestLocalDiskGiB - systemGiB) * gibibyte;
   if (bytes > most) {
     problems.add(
@@ -91,12 +92,8 @@ export function checkMachine(options: AzureProviderOptions, table: InstanceTable
   for (const key of Object.keys(spec.labels ?? {})) {
     // https://learn.microsoft.com/azure/aks/use-labels#reserved-prefixes
     if (key.startsWith("kubernetes.azure.com/")) {
-      problems.add(`spec.labels[${JSON.stringify(key)}]`, key, "labels of kubernetes.azure.com belong to AKS");
+      problems.add(keyPath("spec.labels", key), key, "labels of kubernetes.azure.com belong to AKS");
     }
   }
   return [...problems.all];
-}
-
-function localBytes(spec: NodePoolSpec): number {
-  return (spec.localDisks ?? []).reduce((sum, disk) => sum + (parseQuantity(disk.size) ?? 0), 0);
 }

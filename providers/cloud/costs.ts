@@ -1,7 +1,7 @@
 /** Notes of costs from the machines that a cloud chooses. */
 import { type CostLine, joinCostLines } from "../../src/model/costs";
 import type { CostRequest, NodePoolSpec } from "../provider";
-import type { InstanceChoice } from "./instance-choice";
+import type { InstanceChoice, InstanceTable } from "./instance-choice";
 
 /** What costs beside machines; each cloud says it in its own words. */
 export interface FixedCosts {
@@ -15,6 +15,12 @@ export interface FixedCosts {
 
 /** The machine of a spec, as the cloud makes it. */
 type MachineOf = (spec: NodePoolSpec) => InstanceChoice;
+
+/** The line of nodes that are no part of the mesh, with their price where the table knows it. */
+export function systemNodesLine(table: InstanceTable, type: string, count: number): CostLine {
+  const priceClass = table.types.find(({ name }) => name === type)?.priceClass;
+  return { what: "system nodes", type, count, ...(priceClass === undefined ? {} : { priceClass }) };
+}
 
 /** Every line of a mesh, the same ones joined. */
 export function cloudCosts(machineOf: MachineOf, request: CostRequest, fixed: FixedCosts): CostLine[] {

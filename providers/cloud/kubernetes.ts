@@ -59,20 +59,21 @@ export function execKubeconfig(parts: KubeconfigParts): pulumi.Output<string> {
 }
 
 /**
- * The Kubernetes provider of a cluster.
+ * The Kubernetes provider of a cluster. Without a kubeconfig it is the ambient one, without a context the kubeconfig's current one.
  *
  * `identifier` is known in preview: without it a change of the cluster, whose kubeconfig is then unknown, previews the replacement of everything in the
  * cluster (pulumi-kubernetes issues 1148 and 4019).
  */
 export function kubernetesProvider(
   name: string,
-  args: { kubeconfig: pulumi.Input<string>; identifier: string },
+  args: { kubeconfig?: pulumi.Input<string>; context?: string; identifier: string },
   opts?: pulumi.ResourceOptions,
 ): k8s.Provider {
   return new k8s.Provider(
     `${name}-kubernetes`,
     {
-      kubeconfig: pulumi.secret(args.kubeconfig),
+      ...(args.kubeconfig === undefined ? {} : { kubeconfig: pulumi.secret(args.kubeconfig) }),
+      ...(args.context === undefined ? {} : { context: args.context }),
       clusterIdentifier: args.identifier,
       enableServerSideApply: true,
       enableConfigMapMutable: true,

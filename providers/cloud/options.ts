@@ -1,5 +1,5 @@
 /** Checks of options that all clouds share. Every function notes its problems with property paths. */
-import { checkKnownKeys, checkList, checkObject, exactlyOne, isObject } from "../../src/model/checks";
+import { checkBoolean, checkKnownKeys, checkList, checkObject, exactlyOne, isObject } from "../../src/model/checks";
 import { joinPath, keyPath, type Problems } from "../../src/model/errors";
 import { checkCidr } from "./cidr";
 
@@ -77,8 +77,8 @@ export function checkAuthorizedNetworks(
   control: { privateEndpoint?: unknown; authorizedNetworks?: unknown },
 ): void {
   const { privateEndpoint, authorizedNetworks } = control;
-  if (privateEndpoint !== undefined && typeof privateEndpoint !== "boolean") {
-    problems.add(joinPath(path, "privateEndpoint"), privateEndpoint, "true or false is allowed");
+  if (privateEndpoint !== undefined) {
+    checkBoolean(problems, joinPath(path, "privateEndpoint"), privateEndpoint);
   }
   const ranges = joinPath(path, "authorizedNetworks");
   if (authorizedNetworks === undefined) {
@@ -106,8 +106,8 @@ export function checkDataProtection(problems: Problems, path: string, protection
   }
   checkKnownKeys(problems, path, protection, ["protect", "retainOnDelete"]);
   for (const key of ["protect", "retainOnDelete"]) {
-    if (protection[key] !== undefined && typeof protection[key] !== "boolean") {
-      problems.add(joinPath(path, key), protection[key], "true or false is allowed");
+    if (protection[key] !== undefined) {
+      checkBoolean(problems, joinPath(path, key), protection[key]);
     }
   }
 }
@@ -118,8 +118,15 @@ export function checkNodeOptions(problems: Problems, path: string, nodes: unknow
     return;
   }
   checkKnownKeys(problems, path, nodes, ["adopt", ...keys]);
-  if (nodes["adopt"] !== undefined && typeof nodes["adopt"] !== "boolean") {
-    problems.add(joinPath(path, "adopt"), nodes["adopt"], "true or false is allowed");
+  if (nodes["adopt"] !== undefined) {
+    checkBoolean(problems, joinPath(path, "adopt"), nodes["adopt"]);
+  }
+}
+
+/** A cluster that is created needs a network, where the cloud has none of its own for it. */
+export function checkNetworkGiven(problems: Problems, network: unknown, cluster: "create" | "existing" | undefined): void {
+  if (cluster === "create" && network === undefined) {
+    problems.add("network", undefined, "a cluster that is created needs network.create or network.existing");
   }
 }
 

@@ -7,6 +7,7 @@ import { checkKnownKeys, checkObject } from "../../src/model/checks";
 import { keyPath, Problems, type InputProblem } from "../../src/model/errors";
 import type { MeshNodeFacts } from "../../src/model/topology";
 import { adoptedPool } from "../cloud/facts";
+import { kubernetesProvider } from "../cloud/kubernetes";
 import { checkNodeRequest, checkPoolRequest, regionLabel, zoneLabel } from "../node-spec";
 import type { ClusterHandle, MeshNodeHandle, MeshNodeRequest, NodeProvider } from "../provider";
 import { checkLiveNode, isReady, type LiveNode } from "./live-node";
@@ -131,19 +132,8 @@ function nodeFacts(options: ExistingProviderOptions, request: MeshNodeRequest): 
 }
 
 function createCluster(options: ExistingProviderOptions, name: string, opts?: pulumi.ComponentResourceOptions): ClusterHandle {
-  const { kubeconfig, context, clusterIdentifier } = options.kubernetes ?? {};
-  const kubernetes = new k8s.Provider(
-    `${name}-kubernetes`,
-    {
-      ...(kubeconfig === undefined ? {} : { kubeconfig: pulumi.secret(kubeconfig) }),
-      ...(context === undefined ? {} : { context }),
-      clusterIdentifier: clusterIdentifier ?? `existing/${options.clusterName}`,
-      enableServerSideApply: true,
-      enableConfigMapMutable: true,
-      enableSecretMutable: true,
-    },
-    opts,
-  );
+  const { clusterIdentifier: identifier = `existing/${options.clusterName}`, ...door } = options.kubernetes ?? {};
+  const kubernetes = kubernetesProvider(name, { ...door, identifier }, opts);
   return { name: options.clusterName, kubernetes, ready: kubernetes.id.apply(() => true) };
 }
 

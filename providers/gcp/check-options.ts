@@ -8,6 +8,7 @@ import {
   checkCreateOrExisting,
   checkDataProtection,
   checkKubernetesVersion,
+  checkNetworkGiven,
   checkNodeOptions,
   checkOrigins,
   checkPattern,
@@ -47,9 +48,7 @@ export function checkGcpOptions(options: GcpProviderOptions): void {
   checkPattern(problems, "project", options.project, projectPattern, "the id of a project is needed, for example my-project-123456");
   checkPattern(problems, "region", options.region, regionPattern, regionRule);
   const chosen = { network: checkNetwork(problems, options.network), cluster: checkCluster(problems, options) };
-  if (chosen.cluster === "create" && options.network === undefined) {
-    problems.add("network", undefined, "a cluster that is created needs network.create or network.existing");
-  }
+  checkNetworkGiven(problems, options.network, chosen.cluster);
   checkOrigins(problems, options, chosen);
   checkNodeOptions(problems, "nodes", options.nodes, ["families", "serviceAccount"]);
   checkFamilies(problems, "nodes.families", options.nodes?.families, machineTypes);

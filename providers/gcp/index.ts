@@ -1,7 +1,7 @@
 /** Mesh nodes on Google Cloud: GKE clusters, made or adopted. */
 import type { CostLine } from "../../src/model/costs";
 import { cloudProvider } from "../cloud/assembly";
-import type { FixedCosts } from "../cloud/costs";
+import { type FixedCosts, systemNodesLine } from "../cloud/costs";
 import type { InstanceTable } from "../cloud/instance-choice";
 import type { NodeProvider } from "../provider";
 import { clusterNameOf, gcpCluster, type GcpCluster } from "./cluster";
@@ -70,11 +70,9 @@ function fixedCosts(options: GcpProviderOptions, table: InstanceTable): FixedCos
   const { create } = options.cluster;
   const zones = create?.zones?.length ?? 3;
   const system = create?.systemNodes?.instanceType ?? defaultSystemType;
-  const systemPrice = table.types.find(({ name }) => name === system)?.priceClass;
-  const systemNodes = { what: "system nodes", type: system, count: zones * (create?.systemNodes?.perZone ?? 1) };
   const cluster: CostLine[] = [
     { what: "control plane", type: "regional GKE cluster", count: 1, priceClass: controlPlanePriceClass },
-    systemPrice === undefined ? systemNodes : { ...systemNodes, priceClass: systemPrice },
+    systemNodesLine(table, system, zones * (create?.systemNodes?.perZone ?? 1)),
   ];
   const nat: CostLine = { what: "network", type: "Cloud NAT", count: 1, note: "paid by machines and traffic" };
   return {

@@ -1,9 +1,9 @@
 /** From a portable spec to a machine of Compute Engine, with its local disks the way of GKE. */
-import { parseQuantity } from "../../src/model/quantity";
 import { Problems, type InputProblem } from "../../src/model/errors";
 import { ofFamilies } from "../cloud/families";
 import { chooseInstanceType, type InstanceChoice, type InstanceTable } from "../cloud/instance-choice";
 import { checkKubeletLabels } from "../cloud/kubelet-labels";
+import { localDiskBytes } from "../node-spec";
 import type { NodePoolSpec } from "../provider";
 import { machineTypes, priceUnit } from "./instance-types";
 import { checkKey, machinePattern } from "./options";
@@ -28,7 +28,7 @@ const imageFamilies = ["COS_CONTAINERD", "UBUNTU_CONTAINERD"];
 
 /** The machine of a spec. Disks are joined, so they are wanted by their sum: as many of 375 GiB as hold all. */
 export function machineOf(table: InstanceTable, spec: NodePoolSpec): InstanceChoice {
-  const bytes = (spec.localDisks ?? []).reduce((sum, disk) => sum + (parseQuantity(disk.size) ?? 0), 0);
+  const bytes = localDiskBytes(spec);
   const count = Math.ceil(bytes / diskBytes);
   // In whole GB, as the table has them.
   const localDisks = Array.from({ length: count }, () => ({ size: `${Math.floor(bytes / count / 1e9)}G` }));

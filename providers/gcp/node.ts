@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { meshNodeLabels } from "../cloud/facts";
 import { generation, generationName } from "../cloud/generation";
 import type { InstanceTable } from "../cloud/instance-choice";
+import { cloudEffect } from "../cloud/taints";
 import type { ChildOptions, MeshNodeHandle, MeshNodeRequest, NodePoolSpec } from "../provider";
 import type { GcpCluster } from "./cluster";
 import { machineOf } from "./machine";
@@ -13,13 +14,6 @@ import type { GcpProviderOptions } from "./options";
 
 /** https://cloud.google.com/kubernetes-engine/docs/reference/rest/v1/projects.locations.clusters.nodePools: at most 40 characters. */
 export const maxPoolName = 40;
-
-/** Kubernetes' words for the effects of taints in Google's. */
-const taintEffects: Readonly<Record<string, string>> = {
-  NoSchedule: "NO_SCHEDULE",
-  PreferNoSchedule: "PREFER_NO_SCHEDULE",
-  NoExecute: "NO_EXECUTE",
-};
 
 /** New before old, one node at a time. Upgrades and removals wait up to an hour for PodDisruptionBudgets, which is all that GKE offers. */
 export const gentleChanges = {
@@ -87,6 +81,6 @@ export function changeable(labels: Record<string, string>, spec: NodePoolSpec): 
     // GKE would put a taint of its own on Arm nodes, and the same mesh would not be the same on every cloud; a spec that wants one says so.
     // https://cloud.google.com/kubernetes-engine/docs/how-to/prepare-arm-workloads-for-deployment
     ...(spec.architecture === "arm64" ? { taintConfig: { architectureTaintBehavior: "NONE" } } : {}),
-    taints: (spec.taints ?? []).map(({ key, value, effect }) => ({ key, value: value ?? "", effect: taintEffects[effect] ?? effect })),
+    taints: (spec.taints ?? []).map((taint) => ({ key: taint.key, value: taint.value ?? "", effect: cloudEffect(taint) })),
   };
 }

@@ -42,7 +42,7 @@ const servicePattern = /^[a-z]([-a-z0-9]{0,47}[a-z0-9])?$/;
  *
  * @example
  * const scale = cloudRun({ service: "scale", region: "europe-west4", projectNumber: "123456789012", resource: service });
- * const routes = new GlooRoutes("api", { hosts: { … routes: [{ path: "/scale", to: [{ cloudRun: scale.destination }] }] } }, { dependsOn: scale.dependsOn });
+ * const routes = new GlooRoutes("api", { …, routes: [{ match: [{ prefix: "/scale" }], to: [{ cloudRun: scale.destination }] }] }, { dependsOn: scale.dependsOn });
  * @throws MeshInputError for wrong names
  */
 export function cloudRun(source: CloudRunSource): ServerlessHandle<CloudRunDestination> {

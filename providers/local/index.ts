@@ -7,7 +7,7 @@ import { checkLabelValue } from "../../src/kubernetes/label-rules";
 import { checkKnownKeys } from "../../src/model/checks";
 import { Problems } from "../../src/model/errors";
 import { dnsName } from "../../src/model/names";
-import { formatBytes, parseQuantity } from "../../src/model/quantity";
+import { formatBytes } from "../../src/model/quantity";
 import type { MeshNodeFacts } from "../../src/model/topology";
 import {
   architectureLabel,
@@ -15,6 +15,7 @@ import {
   checkPoolRequest,
   fullNodeSpec,
   hostnameLabel,
+  localDiskBytes,
   osLabel,
   poolSelector,
   regionLabel,
@@ -22,6 +23,7 @@ import {
   type FullNodeSpec,
 } from "../node-spec";
 import { Kept } from "../cloud/kept";
+import { kubernetesProvider } from "../cloud/kubernetes";
 import type {
   ChildOptions,
   ClusterHandle,
@@ -130,18 +132,9 @@ function machineLabels(hostname: string, spec: FullNodeSpec): Record<string, str
 }
 
 function createCluster(options: LocalProviderOptions, name: string, opts?: pulumi.ComponentResourceOptions): ClusterHandle {
-  const kubernetes = new k8s.Provider(
-    `${name}-kubernetes`,
-    {
-      // The text and not the path, so that a state made in one folder works in another; a new start brings new credentials, hence the identifier.
-      kubeconfig: pulumi.secret(kubeconfigText(options.kubeconfig)),
-      clusterIdentifier: `local/${options.clusterName}`,
-      enableServerSideApply: true,
-      enableConfigMapMutable: true,
-      enableSecretMutable: true,
-    },
-    opts,
-  );
+  // The text and not the path, so that a state made in one folder works in another; a new start brings new credentials, hence the identifier.
+  const kubeconfig = kubeconfigText(options.kubeconfig);
+  const kubernetes = kubernetesProvider(name, { kubeconfig, identifier: `local/${options.clusterName}` }, opts);
   return { name: options.clusterName, kubernetes, ready: kubernetes.id.apply(() => true) };
 }
 
@@ -200,7 +193,7 @@ function createPool(name: string, options: LocalProviderOptions, request: NodePo
 
 function capacity(spec: FullNodeSpec): Record<string, string> {
   const disks = spec.localDisks;
-  const diskBytes = disks.reduce((sum, disk) => sum + (parseQuantity(disk.size) ?? 0), 0);
+  const diskBytes = localDiskBytes(spec);
   return {
     [capacityAnnotations.cpu]: spec.cpu,
     [capacityAnnotations.memory]: spec.memory,

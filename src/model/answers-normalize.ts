@@ -1,6 +1,6 @@
 /** Checks merge rules as a user writes them and brings them into one shape per operator. */
 import type { Merge, MergeArgs, TopKArgs, TopKMerge } from "./answers";
-import { checkInteger, checkKnownKeys, checkList, checkObject, checkUnique, exactlyOne, isObject } from "./checks";
+import { checkBoolean, checkInteger, checkKnownKeys, checkList, checkObject, checkUnique, exactlyOne, isObject } from "./checks";
 import { joinPath, keyPath, type Problems } from "./errors";
 import { sortedEntries } from "./names";
 
@@ -158,8 +158,8 @@ function normalizeTopK(problems: Problems, path: string, args: unknown): TopKMer
   checkKnownKeys(problems, path, given, ["k", "by", "ascending", "thenBy", "kParameter"]);
   checkInteger(problems, joinPath(path, "k"), given.k, { min: 1 });
   checkMember(problems, joinPath(path, "by"), given.by);
-  if (given.ascending !== undefined && typeof given.ascending !== "boolean") {
-    problems.add(joinPath(path, "ascending"), given.ascending, "true or false is allowed");
+  if (given.ascending !== undefined) {
+    checkBoolean(problems, joinPath(path, "ascending"), given.ascending);
   }
   const thenBy = given.thenBy === undefined ? [] : normalizeMembers(problems, joinPath(path, "thenBy"), given.thenBy);
   if (given.kParameter !== undefined) {

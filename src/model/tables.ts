@@ -3,7 +3,7 @@
  *
  * Plain values that ingest, agent and components share. The SQL of each engine is in table-sql.ts.
  */
-import { checkKnownKeys, checkObject, checkOneOf } from "./checks";
+import { checkBoolean, checkKnownKeys, checkObject, checkOneOf } from "./checks";
 import { joinPath, keyPath, type Problems } from "./errors";
 import { sortedEntries } from "./names";
 
@@ -81,9 +81,7 @@ export function normalizeTables(problems: Problems, path: string, topics: Record
     const name = args.table ?? topic.toLowerCase().replace(/[.-]/g, "_");
     const columns = normalizeColumns(problems, joinPath(topicPath, "columns"), args.columns ?? {});
     const document = args.document ?? columns.length === 0;
-    if (typeof document !== "boolean") {
-      problems.add(joinPath(topicPath, "document"), document, "true or false is allowed");
-    } else if (!document && columns.length === 0) {
+    if (checkBoolean(problems, joinPath(topicPath, "document"), document) && !document && columns.length === 0) {
       problems.add(
         joinPath(topicPath, "document"),
         document,
@@ -144,8 +142,6 @@ function normalizeColumn(problems: Problems, path: string, name: string, args: C
   if (members.length === 0 || members.includes("")) {
     problems.add(joinPath(path, "from"), from, "members of the document joined by single dots are allowed, for example customer.id");
   }
-  if (typeof required !== "boolean") {
-    problems.add(joinPath(path, "required"), required, "true or false is allowed");
-  }
+  checkBoolean(problems, joinPath(path, "required"), required);
   return { name, type: type as ColumnType, from: members, required };
 }
