@@ -24,7 +24,9 @@ type Server struct {
 	// Port of the server; it stays the same over restarts.
 	Port int
 	// Data is its folder.
-	Data      string
+	Data string
+	// Lags means that a kill may take back what it acknowledged last, rows and offset alike.
+	Lags      bool
 	command   []string
 	env       []string
 	process   *Process

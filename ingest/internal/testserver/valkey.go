@@ -7,8 +7,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Valkey starts a Valkey or Redis that keeps its log on disk: each command is in the kernel before it is answered, so that a kill tells something.
+// Valkey starts a Valkey or Redis with its log on disk as the mesh configures it. While the fsync of a second is under way it answers before the log is
+// written, for two seconds at most (flushAppendOnlyFile in its aof.c), so that a kill may take back what was acknowledged.
 func Valkey() (*Server, error) {
+	s, err := valkey("everysec")
+	if s != nil {
+		s.Lags = true
+	}
+	return s, err
+}
+
+// DurableValkey is one that answers only when its log is on disk.
+func DurableValkey() (*Server, error) { return valkey("always") }
+
+func valkey(fsync string) (*Server, error) {
 	program, root, err := find("valkey-server", "redis-server")
 	if err != nil {
 		return nil, err
@@ -19,7 +31,7 @@ func Valkey() (*Server, error) {
 	}
 	s.env = libraries(root)
 	s.command = []string{program, "--port", fmt.Sprint(s.Port), "--bind", "127.0.0.1", "--dir", s.Data, "--save", "", "--appendonly", "yes",
-		"--appendfsync", "everysec", "--maxmemory-policy", "noeviction"}
+		"--appendfsync", fsync, "--maxmemory-policy", "noeviction"}
 	s.answers = func(port int) error {
 		client := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", port), MaxRetries: -1})
 		defer func() { _ = client.Close() }()

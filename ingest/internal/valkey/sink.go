@@ -27,6 +27,7 @@ import (
 	"compute-mesh.dev/ingest/internal/sink"
 	"compute-mesh.dev/ingest/internal/table"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 const (
@@ -62,6 +63,8 @@ func open(settings sink.Settings) (sink.Sink, error) {
 		ClientName:      "mesh-ingest",
 		Protocol:        2,
 		ConnMaxIdleTime: -1,
+		// Of Redis Enterprise alone: asking for them writes a line per connection into our log.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	if settings.TLS {
 		options.TLSConfig = &tls.Config{ServerName: settings.Host, MinVersion: tls.VersionTLS12}

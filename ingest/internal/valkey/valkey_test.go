@@ -24,7 +24,9 @@ func TestMain(m *testing.M) {
 	os.Exit(testserver.Main(m, &server, testserver.Valkey))
 }
 
-func settings() sink.Settings {
+func settings() sink.Settings { return settingsOf(server) }
+
+func settingsOf(server *testserver.Server) sink.Settings {
 	return sink.Settings{Host: "127.0.0.1", Port: server.Port, Database: "0", Timeout: 10 * time.Second, Writers: 4}
 }
 
@@ -37,6 +39,11 @@ func connect(t testing.TB) sink.Sink {
 func client(t testing.TB) *redis.Client {
 	t.Helper()
 	server.Need(t)
+	return clientOf(t, server)
+}
+
+func clientOf(t testing.TB, server *testserver.Server) *redis.Client {
+	t.Helper()
 	c := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", server.Port), Protocol: 2, DisableIdentity: true})
 	t.Cleanup(func() { _ = c.Close() })
 	if err := c.FlushAll(t.Context()).Err(); err != nil {
@@ -73,6 +80,20 @@ func TestKeepsWhatSinksPromise(t *testing.T) {
 func TestKillsOfServerAndIngestLoseAndDoubleNothing(t *testing.T) {
 	c := client(t)
 	server.Kills(t, sinktest.Facts, func() sink.Sink { return connect(t) }, func() []int64 { return offsets(t, c) })
+}
+
+func TestKillsOfADurableServerTakeBackNothingThatWasAcknowledged(t *testing.T) {
+	server.Need(t)
+	durable, err := testserver.DurableValkey()
+	if durable != nil {
+		defer durable.Remove()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := clientOf(t, durable)
+	connect := func() sink.Sink { return sinktest.Connect(t, open, settingsOf(durable)) }
+	durable.Kills(t, sinktest.Facts, connect, func() []int64 { return offsets(t, c) })
 }
 
 func TestEveryTypeIsStoredAsText(t *testing.T) {
