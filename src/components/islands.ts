@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { orFail } from "../kubernetes/children";
+import { nodeNames } from "../kubernetes/shown-args";
 import type { LocalDbFacts, SnapshotGroupFacts, VersionedServiceFacts } from "../model/facts";
 import type { Island, IslandType } from "../model/island-types";
 import type { ShardMap } from "../model/shard-map";
@@ -58,6 +59,6 @@ export class Islands extends pulumi.ComponentResource {
 }
 
 /** The args as they are kept in the state: without functions. */
-function shownArgs({ transforms: _transforms, ...shown }: IslandsArgs): pulumi.Inputs {
-  return shown;
+function shownArgs({ transforms: _transforms, nodes, ...shown }: IslandsArgs): pulumi.Inputs {
+  return { ...shown, nodes: nodeNames(nodes) };
 }

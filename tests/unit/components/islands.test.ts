@@ -60,6 +60,11 @@ describe("Islands", () => {
     );
   });
 
+  it("show policies the names of the nodes, not all their labels", async () => {
+    await recorder.settle(new Islands("cells", args()));
+    expect(recorder.named("cells", "compute-mesh:index:Islands").inputs).toMatchObject({ nodes: [node.name], namespace: "mesh" });
+  });
+
   it("are reached by routes with the same lists", async () => {
     const cells = new Islands("cells", args());
     const { islandTypes } = args();
