@@ -1,4 +1,5 @@
 /** What a change of the shard map means, as a table and as a picture. */
+import { groupBy } from "../src/model/groups";
 import { readableBytes } from "../src/model/quantity";
 import { diffPrimaries, diffShardMaps, type ShardMap } from "../src/model/shard-map";
 import type { TopologyNode } from "../src/model/topology";
@@ -38,13 +39,14 @@ export function compareMaps(
   const zones = new Map([...before.nodes, ...after.nodes].map((node) => [node.name, node.zone]));
   const [had, has] = [before, after].map(({ map, nodes }) => ({ loads: loadsOf(map), names: new Set(nodes.map((node) => node.name)) }));
   const moves = diffShardMaps(before.map, after.map, bytesOfShard);
+  const [coming, going] = [groupBy(moves, (move) => move.to), groupBy(moves, (move) => move.from)];
   const nodes = [...zones].map(([name, zone]): NodeChange => {
-    const comes = moves.filter((move) => move.to === name);
+    const comes = coming.get(name) ?? [];
     const known = comes.every((move) => move.bytes !== undefined);
     return {
       ...{ name, zone, fate: !had.names.has(name) ? "joins" : !has.names.has(name) ? "leaves" : "stays" },
       ...{ before: had.loads.get(name) ?? 0, after: has.loads.get(name) ?? 0 },
-      ...{ comes: comes.length, goes: moves.filter((move) => move.from === name).length },
+      ...{ comes: comes.length, goes: going.get(name)?.length ?? 0 },
       ...(known && bytesOfShard !== undefined ? { bytes: sumOf(comes) } : {}),
     };
   });

@@ -6,10 +6,11 @@
  * several HTTPRoutes, whose age and names would decide a tie otherwise.
  */
 import type { Problems } from "./errors";
+import { groupBy } from "./groups";
 import { formatMatch, formatRequest } from "./route-format";
 import { indexMatches } from "./route-index";
 import { comparePrecedence, compareText, matchKey } from "./route-match";
-import { forEachRival, groupBy } from "./route-pairs";
+import { forEachRival } from "./route-pairs";
 import type { AtomicMatch, RouteEntry } from "./route-table";
 import { findWitness, freshElement, intersect, minimalRequest, witnessHost, type WitnessContext } from "./route-witness";
 import { within } from "./route-within";

@@ -2,9 +2,10 @@
  * Conditions that are always true, for gateways that order matches by counting conditions: the guard of a snapshot goes after the matches that name one and
  * before the match that it guards, which has one condition less, and no whole number lies between.
  */
+import { groupBy } from "./groups";
 import { snapshotsOf } from "./route-guards";
 import { comparePrecedence } from "./route-match";
-import { groupBy, shapeKey } from "./route-pairs";
+import { shapeKey } from "./route-pairs";
 import type { AtomicMatch, RouteEntry, ValueMatch, VirtualHost } from "./route-table";
 
 /** Headers that every request has when Envoy looks for a route, whatever the client sent: a condition that one is there is always true. */

@@ -3,11 +3,11 @@
  * only so much. Where our order needs more than the counts say, matches get conditions more that are always true.
  */
 import type { Problems } from "./errors";
+import { groupBy } from "./groups";
 import type { SourcedEntry } from "./route-checks";
 import { formatMatch, formatRequest } from "./route-format";
 import { extraConditions, trueConditions } from "./route-extra";
 import { comparePrecedence } from "./route-match";
-import { groupBy } from "./route-pairs";
 import { pathStart } from "./route-patterns";
 import type { AtomicMatch, RouteTable } from "./route-table";
 import { intersect, minimalRequest, witnessHost } from "./route-witness";

@@ -1,4 +1,5 @@
 /** Which matches of equal precedence could take the same request, without comparing all with all. */
+import { groupBy } from "./groups";
 import { pathStart } from "./route-patterns";
 import type { AtomicMatch, RouteEntry, ValueMatch } from "./route-table";
 
@@ -91,19 +92,4 @@ function joinExpressions<Entry extends RouteEntry>(group: readonly Entry[], visi
       }
     }
   }
-}
-
-/** Things by a key, in their order. */
-export function groupBy<T>(things: readonly T[], keyOf: (thing: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const thing of things) {
-    const key = keyOf(thing);
-    const group = groups.get(key);
-    if (group === undefined) {
-      groups.set(key, [thing]);
-    } else {
-      group.push(thing);
-    }
-  }
-  return groups;
 }

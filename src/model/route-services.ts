@@ -2,6 +2,7 @@
 import { checkInteger, checkList, checkObject, checkUnique, nearestWord } from "./checks";
 import { joinPath, keyPath, type Problems } from "./errors";
 import type { ServiceEndpointFacts, VersionedServiceFacts } from "./facts";
+import { groupBy } from "./groups";
 import type { ServiceDestination } from "./route-destination-types";
 import type { DimensionValues } from "./route-input";
 
@@ -62,9 +63,8 @@ export function checkServices(problems: Problems, services: unknown): KnownServi
 }
 
 function knownService(facts: VersionedServiceFacts): KnownService {
-  const bySnapshot = new Map<string, ServiceEndpointFacts[]>();
   const sorted = [...facts.endpoints].sort((a, b) => (a.version < b.version ? -1 : 1));
-  sorted.forEach((endpoint) => bySnapshot.set(endpoint.snapshot, [...(bySnapshot.get(endpoint.snapshot) ?? []), endpoint]));
+  const bySnapshot = groupBy(sorted, (endpoint) => endpoint.snapshot);
   return {
     facts,
     snapshots: [...bySnapshot.keys()].sort(),

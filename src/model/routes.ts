@@ -7,6 +7,7 @@
 import { checkList, checkOneOf, checkUnique } from "./checks";
 import { joinPath, Problems } from "./errors";
 import { expandIslands } from "./islands";
+import { groupBy } from "./groups";
 import { contentHash, dnsName } from "./names";
 import { checkOverlaps, type SourcedEntry } from "./route-checks";
 import { checkRoute, compileRoute, type NamedDraft } from "./route-compile";
@@ -16,7 +17,6 @@ import { checkLeaks, guardSnapshots, type DraftRule } from "./route-guards";
 import { normalizeDimensions, normalizeHosts } from "./route-hosts";
 import { resolveLatest } from "./route-latest";
 import { compareMatches, compareText } from "./route-match";
-import { groupBy } from "./route-pairs";
 import { checkGrants, checkReferences } from "./route-references";
 import { checkServices } from "./route-services";
 import { stickyRules } from "./route-sticky";

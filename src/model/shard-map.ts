@@ -2,6 +2,7 @@
 import { apiVersion, parseDocument } from "./documents";
 import { checkDnsLabel, checkInteger, checkList, checkUnique } from "./checks";
 import { joinPath, Problems } from "./errors";
+import { groupBy } from "./groups";
 import { contentHash } from "./names";
 import { readableBytes } from "./quantity";
 import { maxShardCount } from "./shards";
@@ -98,11 +99,7 @@ export function describeMoves(moves: readonly ShardMove[]): string[] {
   if (moves.length === 0) {
     return [];
   }
-  const groups = new Map<string, ShardMove[]>();
-  for (const move of moves) {
-    const way = `${move.from ?? "(new copy)"} → ${move.to ?? "(dropped)"}`;
-    groups.set(way, [...(groups.get(way) ?? []), move]);
-  }
+  const groups = groupBy(moves, (move) => `${move.from ?? "(new copy)"} → ${move.to ?? "(dropped)"}`);
   const lines = [...groups].map(([way, group]) => {
     return `${group.length === 1 ? "shard" : "shards"} ${group.map((move) => move.shard).join(", ")}: ${way}${volume(group)}`;
   });

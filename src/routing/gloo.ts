@@ -1,5 +1,6 @@
 /** Emits checked routes as Gloo edge objects. Pure: plain values in, plain Kubernetes objects out. */
 import type { CustomObject, GlooGatewaySpec, GlooRoute, GlooRouteTableSpec, GlooVirtualServiceSpec } from "../kubernetes/custom-resources";
+import { groupBy } from "../model/groups";
 import { contentHash, dnsName } from "../model/names";
 import type { RouteTable, TableTls, VirtualHost } from "../model/routes";
 import type { EmitContext } from "./gateway-api";
@@ -117,16 +118,11 @@ function pagesOf<N>(
  * the hash of its paths, which keeps pages stable; the regular expressions between them stay together.
  */
 function splitInOrder<N>(routes: readonly PlacedRoute<N>[]): { key: string; things: PlacedRoute<N>[] }[] {
-  const classes = new Map<string, Map<string, PlacedRoute<N>[]>>();
-  for (const placed of routes) {
-    const { kind, value } = placed.path;
-    const name = kind === "exact" ? "exact" : kind === "regex" ? "regex" : `${kind === "prefix" ? "prefix" : "raw"}${value.length}`;
-    const paths = classes.get(name) ?? new Map<string, PlacedRoute<N>[]>();
-    classes.set(name, paths);
-    const key = kind === "regex" ? "" : value;
-    paths.set(key, [...(paths.get(key) ?? []), placed]);
-  }
-  return [...classes].flatMap(([name, paths]) => {
+  const classes = groupBy(routes, ({ path: { kind, value } }) =>
+    kind === "exact" || kind === "regex" ? kind : `${kind === "prefix" ? "prefix" : "raw"}${value.length}`,
+  );
+  return [...classes].flatMap(([name, placed]) => {
+    const paths = groupBy(placed, ({ path: { kind, value } }) => (kind === "regex" ? "" : value));
     const fits = (list: readonly [string, PlacedRoute<N>[]][]): boolean =>
       sizeOf(list.flatMap(([, placed]) => placed.map(({ route }) => route))) <= maxCharacters;
     return splitByName([...paths], ([path]) => path, fits).map(({ key, things }) => ({
