@@ -8,7 +8,8 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { parse } from "yaml";
-import { type ComputeMeshArgs, model } from "../src";
+import { model } from "../src";
+import { placementRequestOf } from "../src/components/compute-mesh-placement";
 import { normalizeComputeMesh } from "../src/components/compute-mesh-plan";
 import { readStackSettings } from "./config";
 
@@ -27,19 +28,8 @@ function read(stack: string): { request: model.PlacementRequest; lock?: string }
   const { lock, ...shards } = args.shards;
   // Whether the lock file is right is for the command to say.
   const { facts } = normalizeComputeMesh(name, { ...args, shards });
-  return { request: requestOf(args, facts), ...(lock === undefined ? {} : { lock: lock.path }) };
-}
-
-function requestOf({ nodes, shards }: ComputeMeshArgs, facts: readonly model.MeshNodeFacts[]): model.PlacementRequest {
-  return {
-    nodes: facts.map((fact) => {
-      const maxShards = nodes[fact.name]?.maxShards;
-      return maxShards === undefined ? fact : { ...fact, maxShards };
-    }),
-    shardCount: shards.count,
-    replicas: shards.replicas ?? 1,
-    zoneSpread: shards.zoneSpread === "required" ? "required" : "preferred",
-  };
+  const names = facts.map((node) => node.name);
+  return { request: placementRequestOf(args, names, facts), ...(lock === undefined ? {} : { lock: lock.path }) };
 }
 
 try {

@@ -32,17 +32,10 @@ export function placeShards(
   names: readonly string[],
   facts: readonly MeshNodeFacts[],
 ): MeshPlacement | undefined {
-  const { count, replicas, zoneSpread } = args.shards;
+  const wanted = placementRequestOf(args, names, facts);
   // The zone of a stand-in is not known: with one, what is required can only be checked afterwards.
   const known = facts.every((one, index) => one.name === names[index]);
-  const spread = !known && zoneSpread === "required" ? "preferred" : zoneSpread;
-  const request = {
-    nodes: facts.map((node, index) => withLimit(node, args.nodes[names[index]]?.maxShards)),
-    shardCount: count,
-    ...(replicas === undefined ? {} : { replicas }),
-    // The placement checks the word itself.
-    ...(spread === undefined ? {} : { zoneSpread: spread as "preferred" | "required" }),
-  };
+  const request: PlacementRequest = known || wanted.zoneSpread !== "required" ? wanted : { ...wanted, zoneSpread: "preferred" };
   const place = (path: string): string =>
     path === "shardCount"
       ? "shards.count"
@@ -53,13 +46,30 @@ export function placeShards(
     : undefined;
 }
 
+/**
+ * What the shards of a mesh are placed on.
+ *
+ * @param names the nodes' names in the args, in the order of `facts`
+ */
+export function placementRequestOf(
+  { nodes, shards }: Pick<ComputeMeshArgs, "nodes" | "shards">,
+  names: readonly string[],
+  facts: readonly MeshNodeFacts[],
+): PlacementRequest {
+  const { count, replicas, zoneSpread } = shards;
+  return {
+    nodes: facts.map((node, index) => withLimit(node, nodes[names[index]]?.maxShards)),
+    shardCount: count,
+    ...(replicas === undefined ? {} : { replicas }),
+    // The placement checks the word itself.
+    ...(zoneSpread === undefined ? {} : { zoneSpread: zoneSpread as "preferred" | "required" }),
+  };
+}
+
 function computed(request: Omit<PlacementRequest, "previous">, { previous, lock }: Partial<ComputeMeshArgs["shards"]>): MeshPlacement {
   if (lock?.write !== undefined) {
-    const {
-      lock: next,
-      placement,
-      moves,
-    } = updateMeshLock(lock.text === undefined ? undefined : readMeshLock({ ...lock, text: lock.text }), request);
+    const before = lock.text === undefined ? undefined : readMeshLock({ ...lock, text: lock.text });
+    const { lock: next, placement, moves } = updateMeshLock(before, request);
     return { ...placement, moves: shortened(describeMoves(moves)), lockText: serializeMeshLock(next) };
   }
   if (lock !== undefined) {
