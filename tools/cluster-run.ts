@@ -115,11 +115,12 @@ export async function endParts(paths: ClusterPaths, grace: number): Promise<numb
   return running.length;
 }
 
-/** Starts the watchdog that ends the cluster, and removes its folder, when this process is gone. */
-export function startWatchdog(dir: string): void {
+/** Starts the watchdog that ends everything that runs in a folder, and removes it, when its owner is gone: this process unless told otherwise. */
+export function startWatchdog(dir: string, owner = ownIdentity()): { kill(signal: NodeJS.Signals): boolean } {
   // The marker tells the watchdog that the folder may be removed.
   writeFileSync(join(dir, "ephemeral"), "", { mode: 0o600 });
-  const owner = ownIdentity();
   const script = join(projectRoot, "tools", "watchdog.cjs");
-  spawn(process.execPath, [script, String(owner.pid), dir, owner.startTime], { detached: true, stdio: "ignore", env: {} }).unref();
+  const child = spawn(process.execPath, [script, String(owner.pid), dir, owner.startTime], { detached: true, stdio: "ignore", env: {} });
+  child.unref();
+  return child;
 }

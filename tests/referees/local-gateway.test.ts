@@ -97,7 +97,7 @@ function routes(): RouteTable {
       const { port } = await start();
       const [{ request }] = routeExamples(table);
       const seen = new Set<string>();
-      const ask = async (): Promise<number> => seen.add((JSON.parse((await send(port, request)).body) as { pod: string }).pod).size;
+      const ask = async (): Promise<number> => seen.add((JSON.parse((await send(port, request)).text) as { pod: string }).pod).size;
       await eventually("both pods", async () => (await ask()) === 2);
       const path = `/apis/apps/v1/namespaces/${namespace}/deployments/${nameOf(snapshots[0])}`;
       await cluster.request("PATCH", path, { spec: { replicas: 3 } });

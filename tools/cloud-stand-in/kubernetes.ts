@@ -17,7 +17,7 @@ import { unary } from "../kubernetes-provider/service";
 import { newSession, type Session } from "../kubernetes-provider/session";
 import { foldStringData } from "../kubernetes-provider/shape";
 import { fromStruct, hasUnknown, toPlain, toStruct } from "../kubernetes-provider/wire";
-import { tokenOf } from "./service";
+import { readResponse, tokenOf } from "./service";
 import { holdsText, type World } from "./world";
 
 /** Namespaces that every cluster has. */
@@ -90,17 +90,7 @@ function update(cluster: Cluster, world: World, request: messages.UpdateRequest)
 }
 
 function read(cluster: Cluster, world: World, request: messages.ReadRequest): messages.ReadResponse {
-  const id = request.getId();
-  const found = world.find(tokenOf(request.getUrn()), key(reach(cluster, world), id));
-  if (!found) {
-    return new messages.ReadResponse();
-  }
-  const [properties, inputs] = [fromStruct(request.getProperties()), fromStruct(request.getInputs())];
-  const known = Object.keys(properties).length > 0;
-  return new messages.ReadResponse()
-    .setId(id)
-    .setProperties(toStruct(known ? properties : found.outputs))
-    .setInputs(toStruct(known ? inputs : found.inputs));
+  return readResponse(request, world.find(tokenOf(request.getUrn()), key(reach(cluster, world), request.getId())));
 }
 
 function remove(cluster: Cluster, world: World, request: messages.DeleteRequest): Empty {

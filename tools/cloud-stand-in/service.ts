@@ -100,20 +100,28 @@ function previewOfUpdate(cloud: Cloud, rule: Rule, before: JsonMap, oldInputs: J
   return { ...Object.fromEntries(kept.map((key) => [key, before[key]])), ...news, ...(Object.fromEntries(lost) as JsonMap) };
 }
 
-/** An empty answer says that there is no such resource. */
 function read(world: World, request: messages.ReadRequest): messages.ReadResponse {
   const token = tokenOf(request.getUrn());
   const id = request.getId();
   world.record({ verb: "read", token, urn: request.getUrn(), id });
   const found = world.find(token, id);
+  return readResponse(request, found, found?.urn !== "");
+}
+
+/**
+ * An empty answer says that there is no such resource.
+ *
+ * @param made whether an update made it, so that the state, where it knows it, is right
+ */
+export function readResponse(request: messages.ReadRequest, found: Entry | undefined, made = true): messages.ReadResponse {
   if (!found) {
     return new messages.ReadResponse();
   }
   // What the state has keeps its marks of secrecy: what is in the folder has none.
   const [properties, inputs] = [fromStruct(request.getProperties()), fromStruct(request.getInputs())];
-  const known = Object.keys(properties).length > 0 && found.urn !== "";
+  const known = Object.keys(properties).length > 0 && made;
   return new messages.ReadResponse()
-    .setId(id)
+    .setId(request.getId())
     .setProperties(toStruct(known ? properties : found.outputs))
     .setInputs(toStruct(known ? inputs : found.inputs));
 }

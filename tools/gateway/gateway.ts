@@ -3,10 +3,10 @@
  *
  * It lasts as long as the API server of its cluster: a watchdog ends everything of it when that one ends, and while it starts, when its starter ends.
  */
-import { spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterInfo } from "../cluster";
+import { startWatchdog } from "../cluster-run";
 import { messageOf, readJson, writeAtomic } from "../files";
 import { apiClient } from "../kubeconfig";
 import { openDoorInto } from "../live/door";
@@ -16,7 +16,7 @@ import { startServiceProcess } from "../live/services";
 import { withLock } from "../lock";
 import { privateFolder, projectRoot } from "../paths";
 import { portIsFree } from "../ports";
-import { isAlive, ownIdentity, type ProcessIdentity, type RecordedProcess, recordedProcesses } from "../processes";
+import { isAlive, type ProcessIdentity, type RecordedProcess, recordedProcesses } from "../processes";
 import type { Progress } from "../progress";
 import { endGateway, gatewayFolder } from "./end";
 import { makeNetwork, networkMissing } from "./network";
@@ -102,9 +102,7 @@ async function startLocked(cluster: GatewayCluster, options: LocalGatewayOptions
   const began = Date.now();
   const served = await findGateway(cluster, options.gateway);
   const folder = privateFolder(gatewayFolder(cluster.dir));
-  // The marker tells the watchdog that the folder may be removed.
-  writeFileSync(join(folder, "ephemeral"), "", { mode: 0o600 });
-  const starting = watch(folder, ownIdentity());
+  const starting = startWatchdog(folder);
   let service: GatewayService | undefined;
   try {
     options.progress.detail("network");
@@ -128,7 +126,7 @@ async function startLocked(cluster: GatewayCluster, options: LocalGatewayOptions
     const saved: SavedGateway = { gateway: served.name, port: door };
     writeAtomic(savedFile(folder), JSON.stringify(saved));
     // From now on it lasts as long as its cluster.
-    watch(folder, apiServerOf(cluster));
+    startWatchdog(folder, apiServerOf(cluster));
     return { ...saved, alreadyRunning: false, seconds: (Date.now() - began) / 1000 };
   } catch (error) {
     await service?.stop();
@@ -140,14 +138,6 @@ async function startLocked(cluster: GatewayCluster, options: LocalGatewayOptions
 }
 
 const preferredPort = 8080;
-
-/** Starts the program that ends everything in the folder, and removes it, when the owner has ended. */
-function watch(folder: string, owner: ProcessIdentity): { kill(signal: NodeJS.Signals): boolean } {
-  const script = join(projectRoot, "tools", "watchdog.cjs");
-  const child = spawn(process.execPath, [script, String(owner.pid), folder, owner.startTime], { detached: true, stdio: "ignore", env: {} });
-  child.unref();
-  return child;
-}
 
 function apiServerOf({ dir, name }: GatewayCluster): ProcessIdentity {
   const recorded = recordedProcesses(join(dir, "pids")).find((part) => part.name === "kube-apiserver");

@@ -1,6 +1,6 @@
 /** Requests to a gateway at a port of this machine: as lines for a shell, and asked at once. */
-import { request as httpRequest } from "node:http";
 import { formatAction, routeWitnesses, type RouteRequest, type RouteTable } from "../../src/model/routes";
+import { ask, type Got } from "../live/get";
 
 /** A request that a route takes. */
 export interface RouteExample {
@@ -36,34 +36,16 @@ export function curlLine(port: number, request: RouteRequest): string {
   ].join(" ");
 }
 
-/** What came back: the status, and the body as text. */
-export function send(port: number, request: RouteRequest): Promise<{ status: number; body: string }> {
+/** Sends it; ten seconds without a byte are an error. */
+export function send(port: number, request: RouteRequest): Promise<Got> {
   const { method, host, headers } = request;
-  const options = {
-    host: "127.0.0.1",
-    port,
-    path: targetOf(request),
-    method,
-    headers: { ...headers, host },
-    timeout: 10_000,
-    agent: false,
-  } as const;
-  return new Promise((resolve, reject) => {
-    const call = httpRequest(options, (response) => {
-      let body = "";
-      response.setEncoding("utf8").on("data", (text: string) => (body += text));
-      response.once("error", reject);
-      response.once("end", () => resolve({ status: response.statusCode ?? 0, body }));
-    });
-    call.once("timeout", () => call.destroy(new Error("no answer within 10 s")));
-    call.once("error", reject).end();
-  });
+  return ask(port, { method, path: targetOf(request), headers: { ...headers, host } }, 10_000);
 }
 
 /** Who answered, in a few words. */
-export function answerWords({ status, body }: { status: number; body: string }): string {
+export function answerWords({ status, text }: Got): string {
   try {
-    const { service, version, snapshot, pod, node } = JSON.parse(body) as Record<string, string | undefined>;
+    const { service, version, snapshot, pod, node } = JSON.parse(text) as Record<string, string | undefined>;
     const who = service === undefined ? pod : [service, version].filter((word) => word !== undefined).join(" ");
     if (who !== undefined) return `${who}${snapshot === undefined ? "" : `, snapshot ${snapshot}`}, on ${node ?? "no node"}`;
   } catch {
