@@ -18,13 +18,16 @@ import { type TestStack, testStack } from "./pulumi";
 /** Untyped, because tests also write what is wrong. */
 export type MeshConfig = any;
 
-/** `describe` where the machine can run real nodes, else `describe.skip`. */
-export const describeLive: jest.Describe =
-  // Benchmarks come here without jest.
-  typeof describe === "undefined" ? (undefined as never) : process.env["LIVE_MISSING"] === undefined ? describe : describe.skip;
+/** `describe` where it holds, else `describe.skip`. Benchmarks come here without jest. */
+const describeWhere = (able: boolean): jest.Describe =>
+  typeof describe === "undefined" ? (undefined as never) : able ? describe : describe.skip;
+const canLive = process.env["LIVE_MISSING"] === undefined;
+
+/** For tests of real nodes: skipped where the machine cannot run them. */
+export const describeLive = describeWhere(canLive);
 
 /** As `describeLive`, for files that take long: `npm run test:live` and `npm run test:all` run them, `npm test` counts them as skipped. */
-export const describeLongLive: jest.Describe = process.env["LIVE_LONG"] === undefined ? describeLive?.skip : describeLive;
+export const describeLongLive = describeWhere(canLive && process.env["LIVE_LONG"] !== undefined);
 
 export interface LiveMesh {
   ground: LiveGround;
