@@ -8,7 +8,8 @@ import type { SnapshotGroupFacts } from "../model/facts";
 import { sortedEntries } from "../model/names";
 import type { ComputeMeshArgs } from "./compute-mesh";
 import { attempt, below, checkDecided, unknownGroup } from "./compute-mesh-checks";
-import type { SnapshotGroupArgs, SnapshotStoreArgs } from "./snapshot-group";
+import type { SnapshotGroupArgs } from "./snapshot-group";
+import type { SnapshotStoreArgs } from "./snapshot-group-stores";
 import { normalizeSnapshotGroup } from "./snapshot-group-plan";
 
 /** A store that the node provider makes, with an identity for the snapshot group in place of any key. */

@@ -1,17 +1,16 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeProvider, NodeSpec } from "../../providers/provider";
-import { type ChildTransform, createChild, type DataProtection, dataOptions, orFail } from "../kubernetes/children";
+import { type ChildTransform, type DataProtection, orFail } from "../kubernetes/children";
 import type { LockFile } from "../lock-file";
-import { dataLabel, describeLabels } from "../kubernetes/labels";
 import { isObject } from "../model/checks";
-import { contentHash, dnsName, isDnsLabel, stableJson } from "../model/names";
 import type { ShardMap } from "../model/shard-map";
 import type { MeshSummary } from "../model/summary";
 import type { MeshNodeFacts } from "../model/topology";
 import { createPools, onPool, type MeshPoolEntry, type MeshPoolFacts } from "./compute-mesh-cloud";
-import { type ComputeMeshPlan, normalizeComputeMesh } from "./compute-mesh-plan";
 import { ComputeMeshNodes } from "./compute-mesh-nodes";
+import { createNamespace, createTopicRecords } from "./compute-mesh-objects";
+import { normalizeComputeMesh } from "./compute-mesh-plan";
 import { createStores, type MeshSnapshotStoreArgs, withCloudStore } from "./compute-mesh-snapshots";
 import { GlooRoutes, type GlooRoutesArgs } from "./gloo-routes";
 import { LocalDbDaemonSet, type LocalDbDaemonSetArgs } from "./local-db-daemon-set";
@@ -205,8 +204,6 @@ export class ComputeMesh extends pulumi.ComponentResource {
   }
 }
 
-type ChildOptions = pulumi.CustomResourceOptions & { parent: pulumi.Resource };
-
 /**
  * The args as policies see them and the state keeps them, without functions and without what can hold credentials: a provider is known by its name,
  * and the credentials of the database are shown, as a secret, by the LocalDbDaemonSet. Nothing has been checked yet.
@@ -235,48 +232,4 @@ function shownPart(part: unknown): Record<string, unknown> {
 
 function shownParts(parts: unknown): Record<string, unknown> {
   return Object.fromEntries(Object.entries(isObject(parts) ? parts : {}).map(([key, part]) => [key, shownPart(part)]));
-}
-
-function createNamespace(name: string, args: ComputeMeshArgs, plan: ComputeMeshPlan, opt: ChildOptions): k8s.core.v1.Namespace {
-  const metadata = {
-    name: plan.namespace,
-    labels: {
-      ...describeLabels(name, "mesh"),
-      "pod-security.kubernetes.io/enforce": plan.podSecurity,
-    },
-  };
-  // Deleting a namespace deletes everything in it, protected or not: it is as valuable as the databases.
-  const protection = dataOptions(args.database?.dataProtection);
-  return createChild(k8s.core.v1.Namespace, `${name}-namespace`, { metadata }, { ...opt, ...protection }, args.transforms?.namespace);
-}
-
-/**
- * One record per topic of how its partitions are cut into shards. It is immutable and protected, so that a change of the shard count or of the
- * partitions, which would silently put rows into other shards, is refused in preview. New topics are new records.
- */
-function createTopicRecords(
-  name: string,
-  args: ComputeMeshArgs,
-  plan: ComputeMeshPlan,
-  namespace: pulumi.Input<string>,
-  opt: ChildOptions,
-): void {
-  for (const [topic, { partitions }] of Object.entries(plan.topics)) {
-    const record = {
-      metadata: {
-        name: topicRecordName(name, topic),
-        namespace,
-        labels: { ...describeLabels(name, "topic"), [dataLabel]: "shard-plan" },
-      },
-      immutable: true,
-      data: { "plan.json": stableJson({ topic, partitions, shardCount: plan.shardMap.shardCount }) },
-    };
-    const protection = dataOptions(args.database?.dataProtection);
-    createChild(k8s.core.v1.ConfigMap, `${name}-topic-${topic}`, record, { ...opt, ...protection }, args.transforms?.topic);
-  }
-}
-
-/** Topic names may hold capitals, dots and underscores; where they do, a hash keeps `a.b` and `a_b` apart. */
-function topicRecordName(name: string, topic: string): string {
-  return isDnsLabel(topic) ? dnsName(name, "topic", topic) : dnsName(name, "topic", contentHash(topic));
 }
