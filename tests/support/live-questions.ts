@@ -37,21 +37,26 @@ export async function askPod(mesh: LiveMesh, pod: Pod, url: string, milliseconds
   return JSON.parse(text) as Answer;
 }
 
-/** Waits for a complete answer of any gatherer. */
+/** Waits for a complete answer of any gatherer; the error says what the last one of each pod was. */
 export async function completeAnswer(mesh: LiveMesh, url: string, version: string, snapshot: string, seconds = 120): Promise<Answer> {
+  let last: string[] = [];
   return eventually(
     `a complete answer to ${url} of ${version} about ${snapshot}`,
     async () => {
-      for (const pod of (await gatherers(mesh, version, snapshot)).filter(isReady)) {
-        const answer = await askPod(mesh, pod, url).catch(() => undefined);
-        if (answer?.complete) {
+      last = [];
+      for (const pod of await gatherers(mesh, version, snapshot)) {
+        const answer = isReady(pod) ? await askPod(mesh, pod, url).catch((error: Error) => error) : new Error("not ready");
+        if (!(answer instanceof Error) && answer.complete) {
           return answer;
         }
+        last.push(`${pod.metadata.name}: ${answer instanceof Error ? answer.message : JSON.stringify(answer.missing)}`);
       }
       return false;
     },
     seconds,
-  );
+  ).catch((error: Error) => {
+    throw new Error([error.message, ...last].join("\n  "), { cause: error });
+  });
 }
 
 /** Count and sum of every customer. */
