@@ -40,6 +40,8 @@ let whole: Truth;
 const allReady = async (): Promise<void> => {
   await podsReady(mesh, "compute-mesh.dev/part=ingest", nodeNames.length, 120);
   await podsReady(mesh, "compute-mesh.dev/part=snapshot", nodeNames.length, 120);
+  // The next case takes one owner away: nothing of the others may be left from this one.
+  await podsReady(mesh, `compute-mesh.dev/part=v1-${pinned}`, nodeNames.length, 120);
 };
 
 const fileOf = (id: string, shard: number, suffix: string): string => path.join(snapshotFolder(mesh, id)!, `shard-${shard}.${suffix}`);
