@@ -209,6 +209,10 @@ describe("a live cluster", () => {
     // A pod is ready somewhat before kube-proxy of every node knows it.
     await eventually("every node answers", async () => (await answering("n1", all)) === "n1 n2 n3");
     await eventually("the own node answers alone", async () => (await answering("n2", local)) === "n2");
+    const answers = (await inPod("n1", `for i in $(seq 40); do wget -qO- http://${all}/; done`)).split("\n");
+    expect([...new Set(answers)].sort()).toEqual(["n1", "n2", "n3"]);
+    const near = (await inPod("n2", `for i in $(seq 10); do wget -qO- http://${local}/; done`)).split("\n");
+    expect(near).toEqual(Array<string>(10).fill("n2"));
   });
 
   it("answers for names on every node", async () => {

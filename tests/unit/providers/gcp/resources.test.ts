@@ -195,7 +195,7 @@ describe("a mesh node", () => {
       architecture: "arm64",
       cpu: "8",
       memory: "32Gi",
-      localDisks: [{ size: "430Gi" }],
+      localDisks: [{ size: "700Gi" }],
       diskEncryptionKey: key,
       spot: true,
       imageFamily: "UBUNTU_CONTAINERD",
