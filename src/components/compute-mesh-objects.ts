@@ -34,6 +34,7 @@ export function createTopicRecords(
   namespace: pulumi.Input<string>,
   opt: ChildOptions,
 ): void {
+  const protection = dataOptions(args.database?.dataProtection);
   for (const [topic, { partitions }] of Object.entries(plan.topics)) {
     const record = {
       metadata: {
@@ -44,7 +45,6 @@ export function createTopicRecords(
       immutable: true,
       data: { "plan.json": stableJson({ topic, partitions, shardCount: plan.shardMap.shardCount }) },
     };
-    const protection = dataOptions(args.database?.dataProtection);
     createChild(k8s.core.v1.ConfigMap, `${name}-topic-${topic}`, record, { ...opt, ...protection }, args.transforms?.topic);
   }
 }

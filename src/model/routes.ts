@@ -6,8 +6,8 @@
  */
 import { checkList, checkOneOf, checkUnique } from "./checks";
 import { joinPath, Problems } from "./errors";
-import { expandIslands } from "./islands";
 import { groupBy } from "./groups";
+import { expandIslands } from "./islands";
 import { contentHash, dnsName } from "./names";
 import { checkOverlaps, type SourcedEntry } from "./route-checks";
 import { checkRoute, compileRoute, type NamedDraft } from "./route-compile";

@@ -121,8 +121,8 @@ function splitInOrder<N>(routes: readonly PlacedRoute<N>[]): { key: string; thin
   const classes = groupBy(routes, ({ path: { kind, value } }) =>
     kind === "exact" || kind === "regex" ? kind : `${kind === "prefix" ? "prefix" : "raw"}${value.length}`,
   );
-  return [...classes].flatMap(([name, placed]) => {
-    const paths = groupBy(placed, ({ path: { kind, value } }) => (kind === "regex" ? "" : value));
+  return [...classes].flatMap(([name, members]) => {
+    const paths = groupBy(members, ({ path: { kind, value } }) => (kind === "regex" ? "" : value));
     const fits = (list: readonly [string, PlacedRoute<N>[]][]): boolean =>
       sizeOf(list.flatMap(([, placed]) => placed.map(({ route }) => route))) <= maxCharacters;
     return splitByName([...paths], ([path]) => path, fits).map(({ key, things }) => ({

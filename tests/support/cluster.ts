@@ -70,16 +70,16 @@ export function simulatedNode(name: string, labels: Record<string, string> = {})
   };
 }
 
-/** Polls until `condition` returns something other than undefined or false. Throws after `seconds`, saying `what` it waited for. */
+/** Polls until `condition` returns something other than undefined or false. Throws after `seconds`, saying `what` it waited for; a function can say more by then. */
 export async function eventually<T>(
-  what: string,
+  what: string | (() => string),
   condition: () => T | undefined | false | Promise<T | undefined | false>,
   seconds = 30,
 ): Promise<T> {
   for (const deadline = Date.now() + seconds * 1000; ;) {
     const value = await condition();
     if (value !== undefined && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${seconds} s`);
+    if (Date.now() > deadline) throw new Error(`${typeof what === "string" ? what : what()}: not within ${seconds} s`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

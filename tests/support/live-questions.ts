@@ -41,7 +41,7 @@ export async function askPod(mesh: LiveMesh, pod: Pod, url: string, milliseconds
 export async function completeAnswer(mesh: LiveMesh, url: string, version: string, snapshot: string, seconds = 120): Promise<Answer> {
   let last: string[] = [];
   return eventually(
-    `a complete answer to ${url} of ${version} about ${snapshot}`,
+    () => [`a complete answer to ${url} of ${version} about ${snapshot}`, ...last].join("\n  "),
     async () => {
       last = [];
       for (const pod of await gatherers(mesh, version, snapshot)) {
@@ -54,9 +54,7 @@ export async function completeAnswer(mesh: LiveMesh, url: string, version: strin
       return false;
     },
     seconds,
-  ).catch((error: Error) => {
-    throw new Error([error.message, ...last].join("\n  "), { cause: error });
-  });
+  );
 }
 
 /** Count and sum of every customer. */

@@ -9,13 +9,7 @@ import (
 
 // Valkey starts a Valkey or Redis with its log on disk as the mesh configures it. While the fsync of a second is under way it answers before the log is
 // written, for two seconds at most (flushAppendOnlyFile in its aof.c), so that a kill may take back what was acknowledged.
-func Valkey() (*Server, error) {
-	s, err := valkey("everysec")
-	if s != nil {
-		s.Lags = true
-	}
-	return s, err
-}
+func Valkey() (*Server, error) { return valkey("everysec") }
 
 // DurableValkey is one that answers only when its log is on disk.
 func DurableValkey() (*Server, error) { return valkey("always") }
@@ -29,6 +23,7 @@ func valkey(fsync string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.Lags = fsync != "always"
 	s.env = libraries(root)
 	s.command = []string{program, "--port", fmt.Sprint(s.Port), "--bind", "127.0.0.1", "--dir", s.Data, "--save", "", "--appendonly", "yes",
 		"--appendfsync", fsync, "--maxmemory-policy", "noeviction"}
